@@ -1,0 +1,60 @@
+"""What a question gets back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from retrieval.schema import Hit, Product
+
+Status = Literal["answered", "not_in_description", "no_match", "ambiguous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a statement comes from.
+
+    Attributes:
+        uid: The product.
+        quote: A verbatim span of that product's title or content.
+    """
+
+    uid: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and what it rests on.
+
+    Attributes:
+        text: The answer, or the sentence that says why there is none.
+        status: ``answered``; ``not_in_description``: the product is there, its description does not say it;
+            ``no_match``: no product fits; ``ambiguous``: several fit equally.
+        product: The product it speaks of; None without one.
+        candidates: The products to choose from when it is ``ambiguous``.
+        citations: The source of each statement, in the order of the text.
+        hits: What the search found, best first.
+        confidence: How well the question fits the product, in [0, 1]: share of the question's telling terms that the
+            product holds, averaged with the cosine. Not a calibrated probability.
+        timings: Milliseconds by step.
+        notes: What was done to the model's words before they were shown.
+    """
+
+    text: str
+    status: Status
+    product: Product | None = None
+    candidates: tuple[Product, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    hits: tuple[Hit, ...] = ()
+    confidence: float = 0.0
+    timings: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the answer as plain JSON data."""
+        return asdict(self)

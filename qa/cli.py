@@ -1,0 +1,66 @@
+"""``python -m qa``: ask questions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retrieval import console
+
+if TYPE_CHECKING:
+    from qa.answers import Answer
+
+_AT_ONCE = 32
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m qa", description="Answer shoppers' questions from a product index."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    ask = commands.add_parser("ask", help="answer a question, or a file of them")
+    ask.add_argument("question", nargs="?")
+    ask.add_argument("--batch", metavar="FILE", help="a file of questions, or - for standard input")
+    ask.add_argument("--index", type=Path, help="index folder (default $PRODUCT_QA_INDEX, or indexes/sample)")
+    ask.add_argument("--model", help="hub id or folder of a language model, or 'extractive' for none")
+    ask.add_argument("-k", type=int, default=4, help="products shown to the model (default 4)")
+    ask.add_argument("--product", metavar="UID", help="look at this product only")
+    ask.add_argument("--no-retrieval", action="store_true", help="ask the model alone, unchecked, for comparison")
+    ask.add_argument("--json", action="store_true", help="one JSON object a question")
+    ask.set_defaults(run=_ask)
+    return console.run(parser, arguments)
+
+
+def _ask(options: argparse.Namespace) -> None:
+    questions = console.questions_of(options)
+
+    from qa.engine import ProductQA
+    from retrieval.models import DEFAULT_LANGUAGE_MODEL
+
+    pipeline = ProductQA.open(options.index, options.model or DEFAULT_LANGUAGE_MODEL, k=options.k)
+    for start in range(0, len(questions), _AT_ONCE):
+        batch = questions[start : start + _AT_ONCE]
+        answers = pipeline.answer_batch(batch, product=options.product, retrieval=not options.no_retrieval)
+        for question, answer in zip(batch, answers, strict=True):
+            if options.json:
+                console.print_json({"question": question} | answer.as_dict())
+            else:
+                _show(question, answer)
+
+
+def _show(question: str, answer: Answer) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    screen = Console(highlight=False, soft_wrap=True)
+    screen.print(Text.assemble(("\nQ  ", "dim"), (question, "bold")))
+    screen.print(Text.assemble(("A  ", "dim"), answer.text))
+    for citation in answer.citations:
+        screen.print(Text.assemble(("   source ", "dim"), (citation.uid, "cyan"), f"  “{citation.quote}”"))
+    if answer.product is not None and not answer.citations:
+        screen.print(Text.assemble(("   product ", "dim"), (answer.product.uid, "cyan"), f"  {answer.product.title}"))
+    told = f"{answer.status}, confidence {answer.confidence:.2f}, {answer.timings['total']:.0f} ms"
+    screen.print(Text.assemble("   ", (" · ".join((told, *answer.notes)), "dim")))

@@ -1,0 +1,278 @@
+"""The pipeline: question, search, prompt, model, check, answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+from qa.answers import Answer, Citation
+from qa.citations import says_more_than, supported
+from qa.decision import MATCH_THRESHOLD, declines, evidence, is_addressed
+from qa.generators.base import Generator
+from qa.generators.transformers_lm import TransformersGenerator
+from retrieval.encoder import Encoder
+from retrieval.errors import UsageError
+from retrieval.index import DEFAULT_K, HybridIndex
+from retrieval.models import DEFAULT_LANGUAGE_MODEL
+from retrieval.prompt import NO_MATCH, NOT_IN_DESCRIPTION, Message, build_messages
+from retrieval.query import Query, parse_question
+from retrieval.schema import Hit, Product
+from retrieval.snippet import inverse_document_frequency, select_sentences
+from retrieval.text import terms
+
+DEFAULT_INDEX = "indexes/sample"
+EXTRACTIVE = "extractive"
+WORDS_PER_PRODUCT = 60
+_FEWEST_WORDS_PER_PRODUCT = 8
+_QUOTE_WORDS = 40
+_BATCH = 8
+_QUOTED = "The model's words could not be traced to a description, so the description is quoted instead."
+_LEFT_OUT = "Sentences that could not be traced to a description were left out."
+_UNCHECKED = "Asked without retrieval: nothing supports these words."
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question on its way, after the search."""
+
+    query: Query
+    hits: tuple[Hit, ...]
+    evidence: float
+    matched: bool
+    messages: tuple[Message, ...]
+    milliseconds: float
+
+
+class ProductQA:
+    """Answers questions from an index. Open one, keep it, share it between threads."""
+
+    def __init__(
+        self,
+        index: HybridIndex,
+        generator: Generator | None,
+        *,
+        k: int = DEFAULT_K,
+        max_prompt_tokens: int = 1_024,
+        max_new_tokens: int = 48,
+    ) -> None:
+        """Compose a pipeline.
+
+        Args:
+            index: Where products are found.
+            generator: The language model; None quotes the sentences that fit best instead.
+            k: Products shown to the model.
+            max_prompt_tokens: Longest prompt; contexts shrink by whole sentences until it fits.
+            max_new_tokens: Longest answer.
+
+        Raises:
+            UsageError: A number is not positive.
+        """
+        for name, value in (("k", k), ("max_prompt_tokens", max_prompt_tokens), ("max_new_tokens", max_new_tokens)):
+            if value < 1:
+                raise UsageError(f"{name} is {value}; it must be at least 1.")
+        self.index = index
+        self.generator = generator
+        self.k = k
+        self._max_prompt_tokens = max_prompt_tokens
+        self._max_new_tokens = max_new_tokens
+        self._weight = inverse_document_frequency(index.document_frequency, len(index))
+
+    @classmethod
+    def open(
+        cls,
+        index: Path | str | None = None,
+        model: str = DEFAULT_LANGUAGE_MODEL,
+        *,
+        k: int = DEFAULT_K,
+        encoder: Encoder | None = None,
+        max_prompt_tokens: int = 1_024,
+        max_new_tokens: int = 48,
+    ) -> ProductQA:
+        """Open an index and find a model; the weights are loaded at the first question.
+
+        Args:
+            index: Index folder; by default ``$PRODUCT_QA_INDEX``, or ``indexes/sample``.
+            model: Hub id or folder of a causal language model, or ``extractive`` for none.
+            k: Products shown to the model.
+            encoder: The index's encoder, if it is not to be found by its id.
+            max_prompt_tokens: Longest prompt.
+            max_new_tokens: Longest answer.
+
+        Raises:
+            IndexStoreError: The index cannot be opened.
+            ModelNotFound: The model is nowhere to be had.
+        """
+        opened = HybridIndex.open(index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX, encoder=encoder)
+        generator = None if model == EXTRACTIVE else TransformersGenerator(model)
+        return cls(opened, generator, k=k, max_prompt_tokens=max_prompt_tokens, max_new_tokens=max_new_tokens)
+
+    def answer(self, question: str, *, product: str | None = None, retrieval: bool = True) -> Answer:
+        """Answer a question.
+
+        Args:
+            question: As a shopper types it.
+            product: uid of the product it is about, as on a product page; nothing else is looked at then.
+            retrieval: False asks the model alone, unchecked: only for comparison.
+
+        Raises:
+            QuestionError: The question is empty or too long.
+            UsageError: No such product.
+            GenerationError: The model failed; this object stays usable.
+        """
+        return self.answer_batch([question], product=product, retrieval=retrieval)[0]
+
+    def answer_batch(
+        self, questions: Sequence[str], *, product: str | None = None, retrieval: bool = True
+    ) -> list[Answer]:
+        """Answer many questions, several at a time. See ``answer``."""
+        if not retrieval:
+            return self._answer_without_retrieval(questions)
+        asked = self._ask(questions, product)
+        answers: list[Answer] = []
+        for start in range(0, len(asked), _BATCH):
+            batch = asked[start : start + _BATCH]
+            prompts = [each.messages for each in batch if each.messages]
+            began = perf_counter()
+            texts = iter(self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ())
+            spent = (perf_counter() - began) * 1_000 / max(1, len(prompts))
+            answers += [self._conclude(each, next(texts) if each.messages else "", spent) for each in batch]
+        return answers
+
+    def stream(self, question: str, *, product: str | None = None) -> AnswerStream:
+        """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
+        return AnswerStream(self._stream(self._ask([question], product)[0]))
+
+    def _stream(self, asked: _Asked) -> Iterator[str | Answer]:
+        began = perf_counter()
+        text, given = "", 0
+        products = [hit.product for hit in asked.hits]
+        if asked.messages and self.generator is not None:
+            for piece in self.generator.stream(asked.messages, self._max_new_tokens):
+                text += piece
+                complete = text[: max(text.rfind(mark) for mark in (". ", "! ", "? ", "\n")) + 1]
+                for statement, _ in _informative(complete, products)[given:]:
+                    yield (" " if given else "") + statement
+                    given += 1
+        answer = self._conclude(asked, text.strip(), (perf_counter() - began) * 1_000)
+        already = len(" ".join(statement for statement, _ in _informative(text, products)[:given]))
+        yield answer.text[already:]
+        yield answer
+
+    def _ask(self, questions: Sequence[str], uid: str | None) -> list[_Asked]:
+        began = perf_counter()
+        if uid is None:
+            found = self.index.search_batch(questions, self.k)
+        else:
+            known = self.index.product(uid)
+            if known is None:
+                raise UsageError(f"No product {uid} in {self.index.folder}.")
+            found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
+        searched = (perf_counter() - began) * 1_000 / max(1, len(questions))
+        return [
+            self._prepare(q, tuple(hits), uid is not None, searched) for q, hits in zip(questions, found, strict=True)
+        ]
+
+    def _prepare(self, question: str, hits: tuple[Hit, ...], product_is_known: bool, searched: float) -> _Asked:
+        query = parse_question(question)
+        best = max((evidence(query.terms, hit, self._weight) for hit in hits), default=0.0)
+        matched = product_is_known or best >= MATCH_THRESHOLD
+        messages = self._messages(query, hits) if matched and self.generator is not None else []
+        return _Asked(query, hits, best, matched, tuple(messages), searched)
+
+    def _messages(self, query: Query, hits: Sequence[Hit]) -> list[Message]:
+        """Render the prompt, with fewer words a product until it fits."""
+        assert self.generator is not None
+        allowance = WORDS_PER_PRODUCT
+        while True:
+            context = [(hit.product, self._spans(query, hit.product, allowance)) for hit in hits]
+            messages = build_messages(query.text, context)
+            if self.generator.count_tokens(messages) <= self._max_prompt_tokens:
+                return messages
+            if allowance > _FEWEST_WORDS_PER_PRODUCT:
+                allowance = max(_FEWEST_WORDS_PER_PRODUCT, allowance * 2 // 3)
+            elif len(hits) > 1:
+                hits = hits[:-1]
+            else:
+                raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
+
+    def _spans(self, query: Query, product: Product, max_words: int) -> list[str]:
+        return select_sentences(query.terms, product, self._weight, max_words)
+
+    def _conclude(self, asked: _Asked, text: str, generated: float) -> Answer:
+        began = perf_counter()
+        answer = self._judge(asked, text)
+        timings = {"search": asked.milliseconds, "generate": generated, "check": (perf_counter() - began) * 1_000}
+        timings["total"] = sum(timings.values())
+        rounded = {step: round(spent, 1) for step, spent in timings.items()}
+        return replace(answer, hits=asked.hits, confidence=round(min(1.0, asked.evidence), 4), timings=rounded)
+
+    def _judge(self, asked: _Asked, text: str) -> Answer:
+        if not asked.matched or not asked.hits:
+            return Answer(NO_MATCH, "no_match")
+        products = [hit.product for hit in asked.hits]
+        if declines(text):
+            return Answer(NOT_IN_DESCRIPTION, "not_in_description", products[0])
+        if statements := _informative(text, products):
+            citations = tuple(dict.fromkeys(citation for _, citation in statements))
+            product = next(product for product in products if product.uid == citations[0].uid)
+            said = " ".join(statement for statement, _ in statements)
+            notes = () if _same_words(said, text) else (_LEFT_OUT,)
+            return Answer(said, "answered", product, citations=citations, notes=notes)
+        return self._quote(asked.query, products[0], because_of_model=bool(text))
+
+    def _quote(self, query: Query, product: Product, *, because_of_model: bool) -> Answer:
+        spans = self._spans(query, product, _QUOTE_WORDS)
+        if not is_addressed(query.terms, product, spans):
+            return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
+        said = f"{product.title}: {' '.join(spans)}"
+        citations = tuple(Citation(product.uid, span) for span in spans)
+        return Answer(said, "answered", product, citations=citations, notes=(_QUOTED,) if because_of_model else ())
+
+    def _answer_without_retrieval(self, questions: Sequence[str]) -> list[Answer]:
+        if self.generator is None:
+            raise UsageError("Asking without retrieval needs a language model; the model is 'extractive'.")
+        answers = []
+        for question in questions:
+            began = perf_counter()
+            messages = build_messages(parse_question(question).text, None)
+            text = self.generator.generate([messages], self._max_new_tokens)[0]
+            spent = round((perf_counter() - began) * 1_000, 1)
+            answers.append(Answer(text, "answered", timings={"generate": spent, "total": spent}, notes=(_UNCHECKED,)))
+        return answers
+
+
+class AnswerStream(Iterator[str]):
+    """Pieces of a checked answer; ``answer`` holds the whole when they have all been taken."""
+
+    def __init__(self, parts: Iterator[str | Answer]) -> None:
+        """Wrap the parts: pieces of text, then the answer."""
+        self._parts = parts
+        self.answer: Answer | None = None
+
+    def __next__(self) -> str:
+        """Return the next piece that is not empty."""
+        for part in self._parts:
+            if isinstance(part, Answer):
+                self.answer = part
+            elif part:
+                return part
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop the model."""
+        close = getattr(self._parts, "close", None)
+        if close is not None:
+            close()
+
+
+def _informative(text: str, products: Sequence[Product]) -> list[tuple[str, Citation]]:
+    """Return the traceable statements of a text that say more than their product's title."""
+    titles = {product.uid: terms(product.title) for product in products}
+    return [(said, source) for said, source in supported(text, products) if says_more_than(said, titles[source.uid])]
+
+
+def _same_words(one: str, other: str) -> bool:
+    return one.split() == other.split()

@@ -1,0 +1,90 @@
+"""What the command lines share: exit codes, JSON lines, progress bars on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from retrieval.errors import ProductQAError, UsageError, nearest_path
+
+FAILED = 1
+WRONG_USE = 2
+
+
+def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
+    """Parse, call the chosen command's ``run``, and turn an error into one sentence on stderr.
+
+    Returns:
+        0 when done, 1 after a failure, 2 after wrong use.
+    """
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except ProductQAError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return WRONG_USE if isinstance(error, UsageError) else FAILED
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    return 0
+
+
+def questions_of(options: argparse.Namespace) -> list[str]:
+    """Return the question on the command line, or those of ``--batch``: plain lines or JSON lines, ``-`` for stdin.
+
+    Raises:
+        UsageError: Both or neither are given, there is no such file, or a line of JSON holds no question.
+    """
+    if (options.question is None) == (options.batch is None):
+        raise UsageError("Give a question or --batch FILE, one of the two.")
+    if options.batch is None:
+        return [options.question]
+    path = Path(options.batch)
+    if options.batch != "-" and not path.is_file():
+        raise UsageError(f"No question file at {path}{nearest_path(path)}.")
+    text = sys.stdin.read() if options.batch == "-" else path.read_text(encoding="utf-8")
+    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return [_question(line, f"{options.batch}:{number}") for number, line in lines]
+
+
+def _question(line: str, place: str) -> str:
+    if not line.startswith("{"):
+        return line
+    try:
+        question = json.loads(line)["question"]
+    except (json.JSONDecodeError, KeyError) as error:
+        raise UsageError(f"{place}: not a JSON object with a question.") from error
+    if not isinstance(question, str):
+        raise UsageError(f"{place}: the question is not a string.")
+    return question
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show one progress bar a step on stderr; yields the function to call with step, done and total."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(step: str, done: int, total: int | None) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield show

@@ -1,0 +1,318 @@
+"""The hybrid index: catalogue, dense and lexical halves, built and opened as one."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from retrieval.catalog import Catalogue
+from retrieval.dense import DenseIndex
+from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder
+from retrieval.errors import IndexDamaged, UsageError
+from retrieval.fusion import RRF_K, reciprocal_rank_fusion
+from retrieval.lexical import LexicalIndex, RankBM25Index, TantivyIndex
+from retrieval.query import parse_question
+from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
+from retrieval.schema import Hit, Product
+from retrieval.storage import build_into, check_files, read_manifest, sha256_of_files
+
+REJECTS_FILE = "rejects.jsonl"
+FIELDS = ("title", "content")
+LEXICAL_BACKENDS = ("tantivy", "rank-bm25")
+DEFAULT_K = 4
+CANDIDATES = 100
+_ENCODE_AT_ONCE = 2_048
+_OPEN_ATTEMPTS = 3
+_LIBRARIES = (
+    "product-qa",
+    "faiss-cpu",
+    "tantivy",
+    "sentence-transformers",
+    "transformers",
+    "torch",
+    "pyarrow",
+    "numpy",
+)
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with the name of a step, what is done of it and, where known, its total."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """How an index is built.
+
+    Attributes:
+        fields: What the dense half encodes: the title alone, or the title and the lead of the content.
+        lead_words: Length of that lead in words.
+        lexical: ``tantivy``, or ``rank-bm25``, the slow and exact reference.
+        limit: Index a uniform sample of that many catalogue rows.
+        seed: Seed of that sample.
+        max_errors: Malformed catalogue lines to tolerate.
+        force: Replace an index that is there already.
+    """
+
+    fields: tuple[str, ...] = FIELDS
+    lead_words: int = 60
+    lexical: str = "tantivy"
+    limit: int | None = None
+    seed: int = 0
+    max_errors: int = DEFAULT_MAX_ERRORS
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: A value is out of range; the message names its flag.
+        """
+        if self.fields not in (("title",), FIELDS):
+            raise UsageError(f"--fields is {','.join(self.fields)}; it must be title or title,content.")
+        if self.lead_words < 1:
+            raise UsageError(f"--lead-words is {self.lead_words}; it must be at least 1.")
+        if self.lexical not in LEXICAL_BACKENDS:
+            raise UsageError(f"--lexical is {self.lexical}; it must be one of {', '.join(LEXICAL_BACKENDS)}.")
+
+
+class HybridIndex:
+    """Searches a catalogue by meaning and by words.
+
+    Open one with ``HybridIndex.open`` or make one with ``HybridIndex.build``. It is read-only and safe to share between
+    threads; an index that is built anew does not disturb those who have the old one open.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: dict[str, Any], catalogue: Catalogue, dense: DenseIndex, encoder: Encoder | None
+    ) -> None:
+        """Compose the parts; ``open`` is the way to do so."""
+        self.folder = folder
+        self.manifest = manifest
+        self.catalogue = catalogue
+        self._dense = dense
+        self._given_encoder = encoder
+
+    @classmethod
+    def build(
+        cls,
+        catalogues: Sequence[Path | str],
+        folder: Path | str,
+        *,
+        encoder: Encoder | None = None,
+        options: BuildOptions | None = None,
+        on_reject: Callable[[Reject], None] | None = None,
+        progress: Progress | None = None,
+    ) -> HybridIndex:
+        """Build an index from catalogue files; it appears in the folder when it is whole.
+
+        Malformed lines go to ``rejects.jsonl`` in the folder.
+
+        Args:
+            catalogues: Files of JSON lines, plain or gzip.
+            folder: Where the index is put.
+            encoder: Encoder of the dense half; all-MiniLM-L6-v2 by default.
+            options: How to build.
+            on_reject: Also called with each malformed line.
+            progress: Called as the work goes on.
+
+        Raises:
+            CatalogueError: No usable row, or too many malformed lines.
+            IndexExists: There is an index and ``options.force`` is not set.
+            IndexLocked: Another process builds in this folder.
+            ModelNotFound: The default encoder is not installed.
+        """
+        folder = Path(folder)
+        options = options or BuildOptions()
+        report_progress = progress or _silent
+        encoder = encoder or SentenceTransformerEncoder()
+        with build_into(folder, force=options.force) as generation:
+            log = RejectLog(folder / REJECTS_FILE)
+
+            def note(reject: Reject) -> None:
+                log(reject)
+                if on_reject is not None:
+                    on_reject(reject)
+
+            reader = CatalogueReader(
+                catalogues, limit=options.limit, seed=options.seed, max_errors=options.max_errors, on_reject=note
+            )
+            catalogue = Catalogue.write(reader, generation.folder, lambda done: report_progress("read", done, None))
+            lexical = _write_lexical(catalogue, generation.folder, options.lexical, report_progress)
+            dense = _encode(catalogue, encoder, options, report_progress)
+            dense.save(generation.folder)
+            generation.commit(
+                {
+                    "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "counts": reader.report.as_dict(),
+                    "catalogue": {
+                        "files": [path.name for path in reader.paths],
+                        "sha256": sha256_of_files(reader.paths),
+                        "limit": options.limit,
+                        "seed": options.seed if options.limit else None,
+                    },
+                    "encoder": encoder.identity.as_dict()
+                    | {"fields": list(options.fields), "lead_words": options.lead_words},
+                    "dense": dense.parameters,
+                    "lexical": lexical.parameters,
+                    "libraries": {name: _version(name) for name in _LIBRARIES},
+                }
+            )
+        return cls.open(folder, encoder=encoder)
+
+    @classmethod
+    def open(cls, folder: Path | str, *, encoder: Encoder | None = None) -> HybridIndex:
+        """Open an index: products, vectors and BM25 together, or not at all.
+
+        Files are memory-mapped, and hashed when they are not as the build left them.
+
+        Args:
+            folder: The index folder.
+            encoder: The encoder it was built with. When not given, the manifest names it; the first search loads it.
+
+        Raises:
+            IndexStoreError: Its subclass says what is wrong: not found, incomplete, foreign, version, damaged.
+            EncoderMismatch: ``encoder`` is not the one it was built with.
+        """
+        folder = Path(folder)
+        for attempt in range(1, _OPEN_ATTEMPTS + 1):
+            manifest = read_manifest(folder)
+            try:
+                check_files(folder, manifest, every_byte=False)
+                index = cls._compose(folder, manifest, encoder)
+                break
+            except Exception:  # a build may have replaced the generation between two steps
+                if attempt == _OPEN_ATTEMPTS or read_manifest(folder)["generation"] == manifest["generation"]:
+                    raise
+        if encoder is not None:
+            encoder.identity.check_same(index.encoder_identity)
+        return index
+
+    @classmethod
+    def _compose(cls, folder: Path, manifest: dict[str, Any], encoder: Encoder | None) -> HybridIndex:
+        generation = folder / manifest["generation"]
+        index = cls(folder, manifest, Catalogue(generation), DenseIndex.open(generation), encoder)
+        if manifest["lexical"]["backend"] == "tantivy":
+            index._lexical = TantivyIndex(generation)
+        sizes = {"products": len(index.catalogue), "vectors": len(index._dense), "BM25": len(index._lexical)}
+        if len(set(sizes.values())) != 1:
+            raise IndexDamaged(f"The parts of {folder} are out of step ({sizes}); build the index again.")
+        return index
+
+    @cached_property
+    def _lexical(self) -> LexicalIndex:
+        return RankBM25Index(self.catalogue)
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        encoder = self._given_encoder or SentenceTransformerEncoder(self.encoder_identity.id)
+        encoder.identity.check_same(self.encoder_identity)
+        return encoder
+
+    @property
+    def encoder_identity(self) -> EncoderIdentity:
+        """The encoder it was built with."""
+        recorded = self.manifest["encoder"]
+        return EncoderIdentity(recorded["id"], recorded["weights_sha256"], recorded["dimension"])
+
+    def __len__(self) -> int:
+        return len(self.catalogue)
+
+    def search(self, question: str, k: int = DEFAULT_K) -> list[Hit]:
+        """Find the products that a question is about.
+
+        Args:
+            question: As a shopper types it.
+            k: Products wanted.
+
+        Returns:
+            At most ``k`` hits, best first.
+
+        Raises:
+            QuestionError: The question is empty or too long.
+            UsageError: ``k`` is not positive.
+        """
+        return self.search_batch([question], k)[0]
+
+    def search_batch(self, questions: Sequence[str], k: int = DEFAULT_K) -> list[list[Hit]]:
+        """Search for many questions; they are encoded together. See ``search``."""
+        if k < 1:
+            raise UsageError(f"k is {k}; it must be at least 1.")
+        queries = [parse_question(question) for question in questions]
+        if not queries:
+            return []
+        depth = max(k, CANDIDATES)
+        dense = self._dense.search(self._encoder.encode_queries([query.text for query in queries]), depth)
+        return [
+            self._fuse(nearest, self._lexical.search(query, depth), k)
+            for query, nearest in zip(queries, dense, strict=True)
+        ]
+
+    def _fuse(self, dense: list[tuple[int, float]], lexical: list[tuple[int, float]], k: int) -> list[Hit]:
+        places = [{row: (rank, score) for rank, (row, score) in enumerate(r, start=1)} for r in (dense, lexical)]
+        hits = []
+        for rank, (row, score) in enumerate(reciprocal_rank_fusion([list(p) for p in places], RRF_K)[:k], start=1):
+            (dense_rank, cosine), (lexical_rank, bm25) = (p.get(row, (None, None)) for p in places)
+            hits.append(Hit(self.catalogue[row], rank, score, dense_rank, lexical_rank, cosine, bm25))
+        return hits
+
+    def product(self, uid: str) -> Product | None:
+        """Return the product with this uid, or whose twin has it; None when there is none."""
+        row = self.catalogue.find(uid)
+        return None if row is None else self.catalogue[row]
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many products have an index term (see ``retrieval.text.terms``)."""
+        return self._lexical.document_frequency(term)
+
+    def verify(self) -> None:
+        """Hash every file and compare the parts with each other.
+
+        Raises:
+            IndexIncomplete: A file is missing.
+            IndexDamaged: A file differs, or the parts are out of step.
+        """
+        check_files(self.folder, self.manifest, every_byte=True)
+        recorded = self.manifest["counts"]["usable"]
+        if len(self) != recorded:
+            raise IndexDamaged(f"{self.folder} holds {len(self)} products, its manifest says {recorded}.")
+
+
+def _write_lexical(catalogue: Catalogue, folder: Path, backend: str, progress: Progress) -> LexicalIndex:
+    products = _counted(catalogue, lambda done: progress("lexical", done, len(catalogue)))
+    return TantivyIndex.write(products, folder) if backend == "tantivy" else RankBM25Index(products)
+
+
+def _encode(catalogue: Catalogue, encoder: Encoder, options: BuildOptions, progress: Progress) -> DenseIndex:
+    dense = DenseIndex.empty(encoder.identity.dimension)
+    for start in range(0, len(catalogue), _ENCODE_AT_ONCE):
+        rows = range(start, min(start + _ENCODE_AT_ONCE, len(catalogue)))
+        dense.add(encoder.encode_passages([_passage(catalogue[row], options) for row in rows]))
+        progress("encode", rows.stop, len(catalogue))
+    return dense
+
+
+def _passage(product: Product, options: BuildOptions) -> str:
+    if options.fields == ("title",):
+        return product.title
+    return f"{product.title}. {' '.join(product.content.split()[: options.lead_words])}"
+
+
+def _counted(products: Iterable[Product], progress: Callable[[int], None]) -> Iterable[Product]:
+    for done, product in enumerate(products, start=1):
+        yield product
+        progress(done)
+
+
+def _silent(_step: str, _done: int, _total: int | None) -> None:
+    pass
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None

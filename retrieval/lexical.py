@@ -1,0 +1,157 @@
+"""Lexical half of the index: BM25 over title and content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from retrieval.errors import IndexDamaged
+from retrieval.query import Query
+from retrieval.schema import Product
+from retrieval.text import analyzer, terms
+
+if TYPE_CHECKING:
+    import tantivy
+    from rank_bm25 import BM25Okapi
+
+LEXICAL_FOLDER = "lexical"
+TITLE_WEIGHT = 3
+PHRASE_BOOST = 2.0
+_ANALYZER = "product_text"
+_WRITER_BYTES = 256 * 1024 * 1024
+
+
+def weighted_text(product: Product) -> str:
+    """Return what BM25 scores: the title, repeated by its weight, and the content."""
+    return " ".join([product.title] * TITLE_WEIGHT + [product.content])
+
+
+class LexicalIndex(Protocol):
+    """Ranks products by the words they share with a question."""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest records of the method."""
+
+    def __len__(self) -> int: ...
+
+    def search(self, query: Query, k: int) -> list[tuple[int, float]]:
+        """Return pairs of row and BM25 score, best first, equal scores in row order, zero scores left out."""
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many products have an index term."""
+
+
+class TantivyIndex:
+    """BM25 (k1 = 1.2, b = 0.75) by tantivy, on disk, over title and content as one weighted field.
+
+    The title counts three times in that field: the weights of Robertson, Zaragoza & Taylor, "Simple BM25 extension to
+    multiple weighted fields", CIKM 2004, which found it better than adding up the scores of separate fields, and so did
+    we. Stages of the question are also looked for as phrases of a title.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the index below a generation's folder.
+
+        Raises:
+            IndexDamaged: Tantivy cannot read it.
+        """
+        import tantivy
+
+        path = folder / LEXICAL_FOLDER
+        try:
+            self._index = tantivy.Index.open(str(path))
+        except (ValueError, OSError) as error:
+            raise IndexDamaged(f"{path} is not a readable tantivy index ({error}); build the index again.") from error
+        self._index.register_tokenizer(_ANALYZER, analyzer())
+        self._schema = self._index.schema
+        self._searcher = self._index.searcher()
+
+    @classmethod
+    def write(cls, products: Iterable[Product], folder: Path) -> TantivyIndex:
+        """Index products in their order below a folder. One writer thread, so that equal input gives an equal index."""
+        import tantivy
+
+        builder = tantivy.SchemaBuilder()
+        builder.add_unsigned_field("row", fast=True)
+        builder.add_text_field("title", tokenizer_name=_ANALYZER, index_option="position")
+        builder.add_text_field("text", tokenizer_name=_ANALYZER, index_option="freq")
+        path = folder / LEXICAL_FOLDER
+        path.mkdir()
+        index = tantivy.Index(builder.build(), path=str(path))
+        index.register_tokenizer(_ANALYZER, analyzer())
+        writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
+        for row, product in enumerate(products):
+            document = tantivy.Document()
+            document.add_unsigned("row", row)
+            document.add_text("title", product.title)
+            document.add_text("text", weighted_text(product))
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+        for leftover in path.glob(".tantivy-*.lock"):
+            leftover.unlink()
+        return cls(folder)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest records of the method."""
+        return {"backend": "tantivy", "k1": 1.2, "b": 0.75, "title_weight": TITLE_WEIGHT, "phrase_boost": PHRASE_BOOST}
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many products have an index term."""
+        return int(self._searcher.doc_freq("text", term))
+
+    def search(self, query: Query, k: int) -> list[tuple[int, float]]:
+        """Return pairs of row and BM25 score, best first."""
+        result = self._searcher.search(self._clauses(query), limit=k, count=False)
+        rows = self._searcher.fast_field_values("row", [address for _, address in result.hits])
+        pairs = [(int(row or 0), float(score or 0)) for row, (score, _) in zip(rows, result.hits, strict=True)]
+        return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+
+    def _clauses(self, query: Query) -> tantivy.Query:
+        from tantivy import Occur
+        from tantivy import Query as Clause
+
+        clauses = [Clause.term_query(self._schema, "text", term) for term in query.terms]
+        for phrase in query.phrases:
+            sequence: list[str | tuple[int, str]] = [*terms(phrase)]
+            if len(sequence) > 1:
+                clauses.append(Clause.boost_query(Clause.phrase_query(self._schema, "title", sequence), PHRASE_BOOST))
+        return Clause.boolean_query([(Occur.Should, clause) for clause in clauses])
+
+
+class RankBM25Index:
+    """BM25 Okapi by rank-bm25: every product is scored. The exact reference; made in memory when it is opened.
+
+    The same weighted text as in ``TantivyIndex``; phrases are not looked for.
+    """
+
+    def __init__(self, products: Iterable[Product]) -> None:
+        """Score against these products."""
+        from rank_bm25 import BM25Okapi
+
+        texts = [terms(weighted_text(product)) for product in products]
+        self._bm25: BM25Okapi = BM25Okapi(texts, k1=1.2, b=0.75)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest records of the method."""
+        return {"backend": "rank-bm25", "k1": 1.2, "b": 0.75, "title_weight": TITLE_WEIGHT}
+
+    def __len__(self) -> int:
+        return int(self._bm25.corpus_size)
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many products have an index term."""
+        return sum(term in frequencies for frequencies in self._bm25.doc_freqs)
+
+    def search(self, query: Query, k: int) -> list[tuple[int, float]]:
+        """Return pairs of row and BM25 score, best first."""
+        scores = self._bm25.get_scores(list(query.terms))
+        ranked = sorted(enumerate(scores.tolist()), key=lambda pair: (-pair[1], pair[0]))
+        return [(row, score) for row, score in ranked[:k] if score > 0]

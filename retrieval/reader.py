@@ -1,0 +1,292 @@
+"""Streaming of trn.json: JSON lines, plain or gzip, one file or many, in memory that does not grow with their size."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import random
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+import orjson
+
+from retrieval.errors import CatalogueError, UsageError, nearest_path
+from retrieval.schema import Product
+from retrieval.text import clean
+
+MAX_LINE_BYTES = 8 * 1024 * 1024
+DEFAULT_MAX_ERRORS = 1_000
+_GZIP_MAGIC = b"\x1f\x8b"
+_EXCERPT_CHARACTERS = 200
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A line that could not be read.
+
+    Attributes:
+        file: The file it stands in.
+        line: Its number, from 1.
+        reason: One phrase.
+        excerpt: The beginning of the line.
+    """
+
+    file: str
+    line: int
+    reason: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        """Render as ``file:line: reason``."""
+        return f"{self.file}:{self.line}: {self.reason}"
+
+
+class RejectLog:
+    """Writes rejects to a file, one JSON object a line; a log without rejects leaves no file."""
+
+    def __init__(self, path: Path) -> None:
+        """Start a log, forgetting an earlier one."""
+        self._path = path
+        self._path.unlink(missing_ok=True)
+
+    def __call__(self, reject: Reject) -> None:
+        """Append a reject."""
+        with self._path.open("ab") as stream:
+            stream.write(orjson.dumps(asdict(reject)) + b"\n")
+
+
+@dataclass
+class CatalogueReport:
+    """What a reading of a catalogue met.
+
+    ``rows == usable + sum(dropped) + rejected + repeated_uids + twins``
+
+    Attributes:
+        rows: Lines that are not blank.
+        usable: Products that came out.
+        dropped: Rows without title or content, by reason.
+        rejected: Malformed lines.
+        repeated_uids: Later rows with a uid that was there already; the first one counts.
+        conflicting_uids: Those among them whose text differs from the first.
+        twins: Rows with another uid but exactly the title and content of an earlier one, merged into it.
+        with_entities: Rows, of all that could be read, whose raw title or content holds an HTML entity.
+    """
+
+    rows: int = 0
+    usable: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    rejected: int = 0
+    repeated_uids: int = 0
+    conflicting_uids: int = 0
+    twins: int = 0
+    with_entities: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts as plain JSON data."""
+        return {
+            "rows": self.rows,
+            "usable": self.usable,
+            "dropped": {reason: self.dropped[reason] for reason in ("no title", "no content", "no title, no content")},
+            "rejected": self.rejected,
+            "repeated_uids": self.repeated_uids,
+            "conflicting_uids": self.conflicting_uids,
+            "twins": self.twins,
+            "with_entities": self.with_entities,
+        }
+
+
+class _BadRow(ValueError):
+    """A row that cannot be read; the message is the reason."""
+
+
+class CatalogueReader:
+    """Iterates over the usable products of catalogue files and counts everything else.
+
+    Rows that repeat a uid are counted and skipped. A row with another uid but the exact text of an earlier product is
+    that product's twin: it is not yielded but noted in ``twins``, under the earlier product's place in the stream.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        limit: int | None = None,
+        seed: int = 0,
+        max_errors: int = DEFAULT_MAX_ERRORS,
+        on_reject: Callable[[Reject], None] | None = None,
+    ) -> None:
+        """Prepare a reading.
+
+        Args:
+            paths: Files of JSON lines; gzip is recognised by its first bytes.
+            limit: Read a uniform sample of that many rows instead of all. Costs a second pass over the files.
+            seed: Seed of that sample.
+            max_errors: Malformed lines to tolerate.
+            on_reject: Called with each malformed line.
+
+        Raises:
+            UsageError: ``limit`` or ``max_errors`` is out of range, or there is no path.
+            CatalogueError: A file does not exist.
+        """
+        if not paths:
+            raise UsageError("No catalogue file given.")
+        if limit is not None and limit < 1:
+            raise UsageError(f"limit is {limit}; it must be at least 1.")
+        if max_errors < 0:
+            raise UsageError(f"max_errors is {max_errors}; it must be 0 or more.")
+        self.paths = [Path(path) for path in paths]
+        for path in self.paths:
+            if not path.is_file():
+                raise CatalogueError(f"No catalogue file at {path}{nearest_path(path)}.")
+        self.report = CatalogueReport()
+        self.twins: dict[int, list[str]] = {}
+        self._limit = limit
+        self._seed = seed
+        self._max_errors = max_errors
+        self._on_reject = on_reject
+        self._digest_of_uid: dict[str, bytes] = {}
+        self._row_of_digest: dict[bytes, int] = {}
+
+    def __iter__(self) -> Iterator[Product]:
+        """Yield the usable products in file order. A reader can be iterated once.
+
+        Raises:
+            CatalogueError: More malformed lines than ``max_errors``, or no usable row at all.
+        """
+        sample = self._sample(self._limit) if self._limit is not None else None
+        for index, (path, line) in enumerate(self._lines()):
+            if sample is not None and index not in sample:
+                continue
+            self.report.rows += 1
+            try:
+                product = self._product(path, line)
+            except _BadRow as bad:
+                self._reject(path, line, str(bad))
+                continue
+            if product is not None:
+                self.report.usable += 1
+                yield product
+        if not self.report.usable:
+            names = ", ".join(str(path) for path in self.paths)
+            raise CatalogueError(
+                f"No usable row in {names}: of {self.report.rows} rows, {self.report.dropped.total()} lack a title or "
+                f"a content and {self.report.rejected} are malformed."
+            )
+
+    def _lines(self) -> Iterator[tuple[Path, _Line]]:
+        for path in self.paths:
+            for line in _read_lines(path):
+                yield path, line
+
+    def _sample(self, size: int) -> frozenset[int]:
+        total = sum(1 for _ in self._lines())
+        return frozenset(random.Random(self._seed).sample(range(total), min(size, total)))
+
+    def _product(self, path: Path, line: _Line) -> Product | None:
+        uid, raw_title, raw_content = _parse(line)
+        if _ENTITY.search(raw_title) or _ENTITY.search(raw_content):
+            self.report.with_entities += 1
+        title, content = clean(raw_title), clean(raw_content)
+        if not title or not content:
+            missing = [name for name, text in (("title", title), ("content", content)) if not text]
+            self.report.dropped[", ".join(f"no {name}" for name in missing)] += 1
+            return None
+        digest = hashlib.blake2b(f"{title}\0{content}".encode(), digest_size=16).digest()
+        known = self._digest_of_uid.get(uid)
+        if known is not None:
+            self.report.repeated_uids += 1
+            if known != digest:
+                self.report.conflicting_uids += 1
+                self._tell(Reject(str(path), line.number, f"uid {uid} again, with another text; the first counts"))
+            return None
+        row = self._row_of_digest.setdefault(digest, self.report.usable)
+        self._digest_of_uid[uid] = digest
+        if row != self.report.usable:
+            self.report.twins += 1
+            self.twins.setdefault(row, []).append(uid)
+            return None
+        return Product(uid, title, content)
+
+    def _reject(self, path: Path, line: _Line, reason: str) -> None:
+        self.report.rejected += 1
+        excerpt = line.data[:_EXCERPT_CHARACTERS].decode("utf-8", "replace")
+        self._tell(Reject(str(path), line.number, reason, excerpt))
+        if self.report.rejected > self._max_errors:
+            raise CatalogueError(
+                f"More than {self._max_errors:,} malformed lines, the last at {path}:{line.number} ({reason}); "
+                "raise --max-errors to read on."
+            )
+
+    def _tell(self, reject: Reject) -> None:
+        if self._on_reject is not None:
+            self._on_reject(reject)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    data: bytes
+    problem: str = ""
+
+
+def _read_lines(path: Path) -> Iterator[_Line]:
+    """Yield the lines of a file that are not blank; a line that cannot be read has its ``problem`` named."""
+    number = 0
+    with _open(path) as stream:
+        try:
+            while data := stream.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                if len(data) > MAX_LINE_BYTES:
+                    rest = data
+                    while rest and not rest.endswith(b"\n"):
+                        rest = stream.readline(MAX_LINE_BYTES)
+                    yield _Line(number, data, f"line longer than {MAX_LINE_BYTES:,} bytes")
+                elif not data.isspace():
+                    yield _Line(number, data.removeprefix(codecs.BOM_UTF8) if number == 1 else data)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            yield _Line(number + 1, b"", f"gzip data is damaged or ends early ({error})")
+
+
+def _open(path: Path) -> IO[bytes]:
+    stream = path.open("rb")
+    if stream.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
+        stream.seek(0)
+        return stream
+    stream.close()
+    return cast("IO[bytes]", gzip.open(path, "rb"))
+
+
+def _parse(line: _Line) -> tuple[str, str, str]:
+    """Return uid, title and content of a row, the texts raw and empty where they are missing."""
+    if line.problem:
+        raise _BadRow(line.problem)
+    try:
+        row = orjson.loads(line.data)
+    except orjson.JSONDecodeError as error:
+        try:
+            line.data.decode()
+        except UnicodeDecodeError as undecodable:
+            raise _BadRow(f"invalid UTF-8 at byte {undecodable.start}") from None
+        raise _BadRow(f"bad JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise _BadRow(f"a row must be a JSON object, not {_json_type(row)}")
+    uid = row.get("uid")
+    if uid is None or (isinstance(uid, str) and not uid.strip()):
+        raise _BadRow("no uid")
+    texts = [row.get(name) for name in ("title", "content")]
+    for name, value in zip(("uid", "title", "content"), (uid, *texts), strict=True):
+        if value is not None and not isinstance(value, str):
+            raise _BadRow(f"{name} must be a string, not {_json_type(value)}")
+    return uid.strip(), texts[0] or "", texts[1] or ""
+
+
+def _json_type(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", list: "an array", dict: "an object"}
+    return names.get(type(value), "a string" if isinstance(value, str) else "null")

@@ -1,0 +1,119 @@
+"""Text: cleaning of published listings, words, terms and sentences."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ftfy
+    import tantivy
+
+_MARKUP = re.compile(r"&[#A-Za-z]|<[A-Za-z/!?]")
+_INLINE_TAGS = ["a", "abbr", "b", "big", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt", "u"]
+_DROPPED_TAGS = ["style", "script", "noscript", "template", "title", "iframe"]
+_DECODING_PASSES = 4
+_WORD = re.compile(r"\w+(?:[.,'\u2019/-]\w+)*", re.UNICODE)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|st|vs|no|vol|inc|ltd|co|jr|sr|approx|dia|max|min|oz|lb|lbs|ft|in|cm|mm|qty|pt|pts|u\.s|e\.g|i\.e)"
+    r"|\b[A-Z]|\b\w\.\w)\.$",
+    re.IGNORECASE,
+)
+_BOUNDARY = re.compile(
+    r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[A-Z0-9*\u2022-])|\s+(?=[\u2022*]\s)|(?<=;)\s+"
+)
+
+
+def clean(text: str) -> str:
+    """Turn published listing text into plain text.
+
+    Entities (also escaped twice), tags, comments, style blocks, control characters and text decoded with the wrong
+    character set (mojibake) are mended; white space is folded to single spaces. Curly quotes stay as they are.
+
+    Args:
+        text: Raw text.
+
+    Returns:
+        Plain text on one line, without white space at its ends; empty when nothing is left.
+    """
+    text = " ".join(text.split())
+    if "&" in text or "<" in text:
+        for _ in range(_DECODING_PASSES):
+            if not _MARKUP.search(text):
+                break
+            text = _strip_markup(text)
+        text = " ".join(text.split())
+    if not (text.isascii() and text.isprintable()):
+        text = " ".join(_mend_characters(text).split())
+    return text
+
+
+def _strip_markup(text: str) -> str:
+    from selectolax.lexbor import LexborHTMLParser
+
+    body = LexborHTMLParser(f"<body>{text}").body
+    if body is None:
+        return ""
+    body.strip_tags(_DROPPED_TAGS, recursive=True)
+    body.unwrap_tags(_INLINE_TAGS)
+    body.merge_text_nodes()
+    return body.text(separator=" ")
+
+
+@cache
+def _fixer() -> ftfy.TextFixerConfig:
+    import ftfy
+
+    return ftfy.TextFixerConfig(
+        unescape_html=False, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False
+    )
+
+
+def _mend_characters(text: str) -> str:
+    import ftfy
+
+    mended = ftfy.fix_text(text, _fixer())
+    if mended.isprintable():
+        return mended
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in mended)
+
+
+def words(text: str) -> list[str]:
+    """Split text into words as they are written: ``"3.5-inch"`` and ``"don't"`` are one word each."""
+    return _WORD.findall(text)
+
+
+@cache
+def analyzer() -> tantivy.TextAnalyzer:
+    """Return the analyzer that every lexical part shares: Unicode words, lower case, accents folded, English stems."""
+    from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+    builder = TextAnalyzerBuilder(Tokenizer.simple()).filter(Filter.remove_long(40)).filter(Filter.lowercase())
+    return builder.filter(Filter.ascii_fold()).filter(Filter.stemmer("english")).build()
+
+
+def terms(text: str) -> list[str]:
+    """Split text into index terms: lower case, accents folded, stemmed, in order and with repetitions."""
+    return analyzer().analyze(text)
+
+
+def sentences(text: str) -> list[str]:
+    """Split cleaned text into sentences, each a verbatim span of it.
+
+    Listings punctuate loosely, so a bullet or a semicolon ends a sentence too; abbreviations and decimals do not.
+    """
+    found: list[str] = []
+    start = 0
+    for boundary in _BOUNDARY.finditer(text):
+        piece = text[start : boundary.start()]
+        if _ABBREVIATION.search(piece):
+            continue
+        end = boundary.start() + len(boundary.group()) - len(boundary.group().lstrip("\"'\u201d\u2019)]"))
+        if text[start:end].strip():
+            found.append(text[start:end].strip())
+        start = boundary.end()
+    if text[start:].strip():
+        found.append(text[start:].strip())
+    return found
