@@ -6,7 +6,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 .PHONY: demo test check lint types links clean
 
 demo: .venv/base indexes/sample/manifest.json
-	$(BIN)/python -m qa ask --batch indexes/demo.txt
+	$(BIN)/python -m qa ask --batch indexes/sample/demo.txt
 
 test: check
 

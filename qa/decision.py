@@ -41,11 +41,6 @@ def declines(text: str) -> bool:
     return bool(_DECLINES.search(text))
 
 
-def is_addressed(question: Iterable[str], product: Product, spans: Sequence[str]) -> bool:
-    """Tell whether spans of a product can answer a question.
-
-    They can when the title holds all terms of the question (it asks what the product is), or when the spans hold one
-    that the title does not.
-    """
-    asked = set(question) - set(terms(product.title))
-    return not asked or bool(asked & set(terms(" ".join(spans))))
+def asked_beyond_title(question: Iterable[str], product: Product) -> set[str]:
+    """Return the terms of a question that a product's title does not hold; none when it asks what the product is."""
+    return set(question) - set(terms(product.title))

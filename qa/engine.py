@@ -10,7 +10,7 @@ from time import perf_counter
 
 from qa.answers import Answer, Citation
 from qa.citations import says_more_than, supported
-from qa.decision import MATCH_THRESHOLD, declines, evidence, is_addressed
+from qa.decision import MATCH_THRESHOLD, asked_beyond_title, declines, evidence
 from qa.generators.base import Generator
 from qa.generators.transformers_lm import TransformersGenerator
 from retrieval.encoder import Encoder
@@ -28,6 +28,7 @@ EXTRACTIVE = "extractive"
 WORDS_PER_PRODUCT = 60
 _FEWEST_WORDS_PER_PRODUCT = 8
 _QUOTE_WORDS = 40
+_LEAD_SENTENCES = 2
 _BATCH = 8
 _QUOTED = "The model's words could not be traced to a description, so the description is quoted instead."
 _LEFT_OUT = "Sentences that could not be traced to a description were left out."
@@ -198,8 +199,8 @@ class ProductQA:
             else:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
 
-    def _spans(self, query: Query, product: Product, max_words: int) -> list[str]:
-        return select_sentences(query.terms, product, self._weight, max_words)
+    def _spans(self, query: Query, product: Product, max_words: int, max_sentences: int | None = None) -> list[str]:
+        return select_sentences(query.terms, product, self._weight, max_words, max_sentences)
 
     def _conclude(self, asked: _Asked, text: str, generated: float) -> Answer:
         began = perf_counter()
@@ -213,7 +214,7 @@ class ProductQA:
         if not asked.matched or not asked.hits:
             return Answer(NO_MATCH, "no_match")
         products = [hit.product for hit in asked.hits]
-        if declines(text):
+        if declines(text) and asked_beyond_title(asked.query.terms, products[0]):
             return Answer(NOT_IN_DESCRIPTION, "not_in_description", products[0])
         if statements := _informative(text, products):
             citations = tuple(dict.fromkeys(citation for _, citation in statements))
@@ -224,8 +225,10 @@ class ProductQA:
         return self._quote(asked.query, products[0], because_of_model=bool(text))
 
     def _quote(self, query: Query, product: Product, *, because_of_model: bool) -> Answer:
-        spans = self._spans(query, product, _QUOTE_WORDS)
-        if not is_addressed(query.terms, product, spans):
+        """Quote the sentence that fits the question best, or the lead where the question asks what the product is."""
+        asked = asked_beyond_title(query.terms, product)
+        spans = self._spans(query, product, _QUOTE_WORDS, 1 if asked else _LEAD_SENTENCES)
+        if asked and not asked & set(terms(" ".join(spans))):
             return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
         said = f"{product.title}: {' '.join(spans)}"
         citations = tuple(Citation(product.uid, span) for span in spans)

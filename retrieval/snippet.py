@@ -29,7 +29,9 @@ def inverse_document_frequency(term_frequency: Callable[[str], int], documents: 
     return weight
 
 
-def select_sentences(question: Iterable[str], product: Product, weight: Weight, max_words: int) -> list[str]:
+def select_sentences(
+    question: Iterable[str], product: Product, weight: Weight, max_words: int, max_sentences: int | None = None
+) -> list[str]:
     """Choose the sentences of a description that matter for a question.
 
     A sentence scores the sum of the weights of the question's terms in it. Terms that the title holds count a quarter:
@@ -41,6 +43,7 @@ def select_sentences(question: Iterable[str], product: Product, weight: Weight, 
         product: The product.
         weight: Weight of an index term.
         max_words: Words allowed in all.
+        max_sentences: Sentences allowed; any number by default.
 
     Returns:
         Verbatim spans of the content, in its order, none cut inside a word; at least one.
@@ -52,6 +55,8 @@ def select_sentences(question: Iterable[str], product: Product, weight: Weight, 
     chosen: list[int] = []
     left = max_words
     for i in by_score:
+        if len(chosen) == max_sentences:
+            break
         length = len(spans[i].split())
         if length <= left:
             chosen.append(i)

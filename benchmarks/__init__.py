@@ -1,0 +1,1 @@
+"""Measurements. Each prints its result and writes it to ``benchmarks/results``."""

@@ -1,0 +1,62 @@
+"""Result files: figures, and all that is needed to get them again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+_LIBRARIES = (
+    "product-qa",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "faiss-cpu",
+    "tantivy",
+    "rank-bm25",
+    "numpy",
+)
+
+
+def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int | None = None) -> Path:
+    """Write figures with command, data hashes, seed, versions and hardware; return the file."""
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    command = shlex.join(["python", "-m", sys.modules["__main__"].__spec__.name, *map(_shown, sys.argv[1:])])
+    facts = {
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "data": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in data},
+        "seed": seed,
+        "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
+        "python": platform.python_version(),
+        "hardware": {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "memory_gib": _memory_gib()},
+    }
+    path.write_text(json.dumps(facts | {"figures": figures}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", file=sys.stderr)
+    return path
+
+
+def _shown(argument: str) -> str:
+    """Name a file of development data by its variable, not by where it lies on this machine."""
+    folder = os.environ.get("PRODUCT_QA_DATA")
+    return argument.replace(folder, "$PRODUCT_QA_DATA") if folder else argument
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def _memory_gib() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)

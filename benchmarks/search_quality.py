@@ -1,0 +1,84 @@
+"""Does search find the product? hit@1, hit@4, hit@50 and MRR by noise and language, hybrid beside each half alone.
+
+python -m benchmarks.search_quality --index INDEX --questions FILE --name RESULT
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from benchmarks.record import write_result
+from retrieval.index import CANDIDATES, HybridIndex
+from retrieval.metrics import hit_at_k, reciprocal_rank
+from retrieval.schema import Hit
+
+FINDABLE = ("identify", "fact", "unanswerable")
+CUTOFFS = ((1, 4), (1, 4, 50))  # the halves are read off the first hundred hybrid hits, which hold all of their tops
+Question = dict[str, Any]
+
+
+def findable(path: Path) -> list[Question]:
+    """Read the questions that have one right product to find."""
+    with path.open(encoding="utf-8") as lines:
+        return [question for question in map(json.loads, lines) if question["kind"] in FINDABLE]
+
+
+def measure(index: HybridIndex, questions: list[Question]) -> dict[str, Any]:
+    """Return the figures of hybrid search and of its halves, overall and by group."""
+    hits = index.search_batch([question["question"] for question in questions], CANDIDATES)
+    groups = {"all": list(range(len(questions)))}
+    for key in ("noise", "lang"):
+        for value in sorted({question[key] for question in questions}):
+            groups[f"{key}={value}"] = [i for i, question in enumerate(questions) if question[key] == value]
+    arms = {
+        "hybrid": [relevance(question, found) for question, found in zip(questions, hits, strict=True)],
+        "dense": [relevance(q, half(found, "dense_rank")) for q, found in zip(questions, hits, strict=True)],
+        "lexical": [relevance(q, half(found, "lexical_rank")) for q, found in zip(questions, hits, strict=True)],
+    }
+    return {
+        group: {"questions": len(rows)}
+        | {arm: figures([found[i] for i in rows], CUTOFFS[arm == "hybrid"]) for arm, found in arms.items()}
+        for group, rows in groups.items()
+    }
+
+
+def half(hits: Sequence[Hit], rank: str) -> list[Hit]:
+    """Return the hits that one half returned, in its order."""
+    return sorted((hit for hit in hits if getattr(hit, rank) is not None), key=lambda hit: getattr(hit, rank))
+
+
+def relevance(question: Question, hits: Sequence[Hit]) -> list[bool]:
+    """Tell of each hit whether it is a right product."""
+    return [hit.product.is_any_of(question["uids"]) for hit in hits]
+
+
+def figures(rankings: list[list[bool]], cutoffs: Sequence[int]) -> dict[str, float]:
+    """Average the metrics over rankings."""
+    hits = {f"hit@{k}": fmean(hit_at_k(ranking, k) for ranking in rankings) for k in cutoffs}
+    return {name: round(value, 4) for name, value in (hits | {"mrr": fmean(map(reciprocal_rank, rankings))}).items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--name", required=True, help="name of the result file")
+    options = parser.parse_args()
+    index = HybridIndex.open(options.index)
+    result = measure(index, findable(options.questions))
+    for group, values in result.items():
+        arms = "  ".join(
+            f"{arm} {values[arm]['hit@1']:.2f}/{values[arm]['hit@4']:.2f}" for arm in ("hybrid", "dense", "lexical")
+        )
+        print(f"{group:>14} ({values['questions']:>3})  hit@1/hit@4: {arms}")
+    facts = {"products": len(index), "catalogue_sha256": index.manifest["catalogue"]["sha256"]}
+    write_result(options.name, facts | result, [options.questions])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Fakes that carry meaning: an encoder whose cosine is word overlap, and a language model that copies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from retrieval.encoder import EncoderIdentity, Vectors
+from retrieval.prompt import Message
+from retrieval.text import terms
+
+
+class KeywordEncoder:
+    """Gives each index term a dimension of its own (by hash), so that texts with common words are near each other."""
+
+    def __init__(self, name: str = "keywords", dimension: int = 512) -> None:
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        self.identity = EncoderIdentity(name, digest, dimension)
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        return self.encode_passages(texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self.identity.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for term in terms(text):
+                vectors[row, int(hashlib.md5(term.encode()).hexdigest(), 16) % self.identity.dimension] += 1
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+class ScriptedGenerator:
+    """Says what it was told to say; by default the first sentence of the first product of its prompt."""
+
+    name = "scripted"
+
+    def __init__(self, says: str | None = None, fails: Exception | None = None) -> None:
+        self.says = says
+        self.fails = fails
+        self.prompts: list[Sequence[Message]] = []
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return sum(len(message["content"].split()) for message in messages)
+
+    def generate(self, prompts: Sequence[Sequence[Message]], max_new_tokens: int) -> list[str]:
+        if self.fails is not None:
+            raise self.fails
+        self.prompts += prompts
+        return [self._completion(messages) for messages in prompts]
+
+    def stream(self, messages: Sequence[Message], max_new_tokens: int) -> Iterator[str]:
+        words = self.generate([messages], max_new_tokens)[0].split(" ")
+        yield words[0]
+        yield from (f" {word}" for word in words[1:])
+
+    def _completion(self, messages: Sequence[Message]) -> str:
+        if self.says is not None:
+            return self.says
+        lines = messages[-1]["content"].splitlines()
+        first = next(number for number, line in enumerate(lines) if line.startswith("[1] "))
+        return lines[first + 1].split(" … ")[0]

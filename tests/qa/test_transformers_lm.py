@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from qa.engine import ProductQA
+from qa.generators.transformers_lm import TransformersGenerator
+from retrieval.errors import GenerationError
+from retrieval.index import HybridIndex
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
+from tests.conftest import require_models
+
+pytestmark = pytest.mark.models
+PROMPTS = [[{"role": "user", "content": text}] for text in ("a mug", "how heavy is the tent that sleeps two?", "cat")]
+
+
+@pytest.fixture(scope="module")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of random weights, with the tokenizer of the embedded model."""
+    require_models()
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    tokenizer = AutoTokenizer.from_pretrained(resolve_model(DEFAULT_LANGUAGE_MODEL))
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=2, initializer_range=0.4, **shape)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_batch_says_what_single_prompts_say(tiny_llama: Path) -> None:
+    generator = TransformersGenerator(str(tiny_llama))
+    generator._model.float()  # in bfloat16 the padding of a batch moves the last bit
+    together = generator.generate(PROMPTS, 12)
+    assert together == [generator.generate([prompt], 12)[0] for prompt in PROMPTS]
+    assert all(together)
+    assert generator.generate([], 12) == []
+
+
+def test_a_stream_says_what_the_whole_says_and_can_be_closed(tiny_llama: Path) -> None:
+    generator = TransformersGenerator(str(tiny_llama))
+    whole = generator.generate(PROMPTS[:1], 12)[0]
+    assert "".join(generator.stream(PROMPTS[0], 12)).strip() == whole
+    closed = generator.stream(PROMPTS[0], 4_000)
+    next(closed)
+    closed.close()
+    assert generator.generate(PROMPTS[:1], 12)[0] == whole
+
+
+def test_a_failure_of_the_model_is_told_and_passes(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = TransformersGenerator(str(tiny_llama))
+    whole = generator.generate(PROMPTS[:1], 5)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generator._model, "generate", fail)
+        with pytest.raises(GenerationError, match="failed while it answered: out of memory"):
+            generator.generate(PROMPTS[:1], 5)
+        with pytest.raises(GenerationError, match="out of memory"):
+            list(generator.stream(PROMPTS[0], 5))
+    assert generator.generate(PROMPTS[:1], 5) == whole
+
+
+def test_threads_share_one_pipeline(tiny_llama: Path, index: HybridIndex) -> None:
+    pipeline = ProductQA(index, TransformersGenerator(str(tiny_llama)), max_new_tokens=8)
+    questions = ["weight of the tent", "is the blue mug dishwasher safe", "what is What If?", "lamp bulb"] * 2
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(pipeline.answer, questions))
+    apart = [pipeline.answer(question) for question in questions]
+    assert [(a.text, a.status) for a in together] == [(a.text, a.status) for a in apart]

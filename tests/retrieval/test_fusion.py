@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from retrieval.fusion import RRF_K, reciprocal_rank_fusion
+
+
+def test_scores_are_the_sums_of_reciprocal_ranks() -> None:
+    fused = reciprocal_rank_fusion([[7, 3, 5], [3, 9]])
+    assert RRF_K == 60
+    assert [row for row, _ in fused] == [3, 7, 9, 5]
+    assert dict(fused) == pytest.approx({3: 1 / 62 + 1 / 61, 7: 1 / 61, 9: 1 / 62, 5: 1 / 63})
+
+
+def test_the_constant_decides_how_much_a_first_place_is_worth() -> None:
+    rankings = [[1, 2], [3, 2]]
+    assert [row for row, _ in reciprocal_rank_fusion(rankings, k=60)] == [2, 1, 3]
+    assert reciprocal_rank_fusion(rankings, k=0) == [(1, 1.0), (3, 1.0), (2, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("rankings", "order"),
+    [
+        ([[4, 2], [2, 4]], [2, 4]),
+        ([[9], [1]], [1, 9]),
+        ([[1], [9]], [1, 9]),
+        ([[8, 6, 7], [5, 7, 6]], [6, 7, 5, 8]),
+    ],
+)
+def test_equal_scores_come_in_row_order_whichever_ranking_comes_first(
+    rankings: list[list[int]], order: list[int]
+) -> None:
+    assert [row for row, _ in reciprocal_rank_fusion(rankings)] == order
+    assert [row for row, _ in reciprocal_rank_fusion(rankings[::-1])] == order
+
+
+def test_equal_scores_come_in_order_of_their_best_rank_before_their_row() -> None:
+    assert [row for row, _ in reciprocal_rank_fusion([[7, 1], [8, 1]], k=0)] == [7, 8, 1]
+
+
+def test_rounding_does_not_break_a_tie_between_three_rankings() -> None:
+    # Rows 0 to 5 take the ranks 1, 2 and 7 in every order; places that nobody of them takes go to other rows.
+    orders = list(itertools.permutations((1, 2, 7)))
+    for first, second in itertools.permutations(range(len(orders)), 2):
+        rankings = [[100 + 10 * r + place for place in range(7)] for r in range(3)]
+        for row, order in ((0, orders[first]), (1, orders[second])):
+            for ranking, rank in zip(rankings, order, strict=True):
+                if ranking[rank - 1] < 100:
+                    break
+                ranking[rank - 1] = row
+            else:
+                continue
+            break
+        else:
+            fused = reciprocal_rank_fusion(rankings)
+            assert [row for row, _ in fused][:2] == [0, 1], (orders[first], orders[second])
+
+
+@pytest.mark.parametrize(("rankings", "fused"), [([], []), ([[], []], []), ([[], [5]], [(5, 1 / 61)])])
+def test_empty_rankings_add_nothing(rankings: list[list[int]], fused: list[tuple[int, float]]) -> None:
+    assert reciprocal_rank_fusion(rankings) == fused
