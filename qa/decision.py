@@ -11,6 +11,8 @@ from retrieval.text import terms
 
 MATCH_THRESHOLD = 0.30
 """Below this evidence no product matches. Chosen on development questions: see docs/log.md."""
+FITTING_SHARE = 0.8
+"""Products whose evidence is below this share of the best one's are not answered from."""
 
 _DECLINES = re.compile(
     r"\b(?:(?:description|listing|text|context)s? (?:does|do) not (?:say|mention|specify|state|provide|contain|hold)"

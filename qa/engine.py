@@ -10,7 +10,7 @@ from time import perf_counter
 
 from qa.answers import Answer, Citation
 from qa.citations import says_more_than, supported
-from qa.decision import MATCH_THRESHOLD, asked_beyond_title, declines, evidence
+from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, asked_beyond_title, declines, evidence
 from qa.generators.base import Generator
 from qa.generators.transformers_lm import TransformersGenerator
 from retrieval.encoder import Encoder
@@ -41,8 +41,8 @@ class _Asked:
 
     query: Query
     hits: tuple[Hit, ...]
+    fitting: tuple[Product, ...]
     evidence: float
-    matched: bool
     messages: tuple[Message, ...]
     milliseconds: float
 
@@ -149,16 +149,15 @@ class ProductQA:
     def _stream(self, asked: _Asked) -> Iterator[str | Answer]:
         began = perf_counter()
         text, given = "", 0
-        products = [hit.product for hit in asked.hits]
         if asked.messages and self.generator is not None:
             for piece in self.generator.stream(asked.messages, self._max_new_tokens):
                 text += piece
                 complete = text[: max(text.rfind(mark) for mark in (". ", "! ", "? ", "\n")) + 1]
-                for statement, _ in _informative(complete, products)[given:]:
+                for statement, _ in _informative(complete, asked.fitting)[given:]:
                     yield (" " if given else "") + statement
                     given += 1
         answer = self._conclude(asked, text.strip(), (perf_counter() - began) * 1_000)
-        already = len(" ".join(statement for statement, _ in _informative(text, products)[:given]))
+        already = len(" ".join(statement for statement, _ in _informative(text, asked.fitting)[:given]))
         yield answer.text[already:]
         yield answer
 
@@ -178,10 +177,12 @@ class ProductQA:
 
     def _prepare(self, question: str, hits: tuple[Hit, ...], product_is_known: bool, searched: float) -> _Asked:
         query = parse_question(question)
-        best = max((evidence(query.terms, hit, self._weight) for hit in hits), default=0.0)
-        matched = product_is_known or best >= MATCH_THRESHOLD
-        messages = self._messages(query, hits) if matched and self.generator is not None else []
-        return _Asked(query, hits, best, matched, tuple(messages), searched)
+        found = [evidence(query.terms, hit, self._weight) for hit in hits]
+        best = max(found, default=0.0)
+        needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)
+        fitting = tuple(hit.product for hit, value in zip(hits, found, strict=True) if value >= needed)
+        messages = self._messages(query, hits) if fitting and self.generator is not None else []
+        return _Asked(query, hits, fitting, best, tuple(messages), searched)
 
     def _messages(self, query: Query, hits: Sequence[Hit]) -> list[Message]:
         """Render the prompt, with fewer words a product until it fits."""
@@ -211,18 +212,18 @@ class ProductQA:
         return replace(answer, hits=asked.hits, confidence=round(min(1.0, asked.evidence), 4), timings=rounded)
 
     def _judge(self, asked: _Asked, text: str) -> Answer:
-        if not asked.matched or not asked.hits:
+        if not asked.fitting:
             return Answer(NO_MATCH, "no_match")
-        products = [hit.product for hit in asked.hits]
-        if declines(text) and asked_beyond_title(asked.query.terms, products[0]):
-            return Answer(NOT_IN_DESCRIPTION, "not_in_description", products[0])
-        if statements := _informative(text, products):
+        best = asked.fitting[0]
+        if declines(text) and asked_beyond_title(asked.query.terms, best):
+            return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
+        if statements := _informative(text, asked.fitting):
             citations = tuple(dict.fromkeys(citation for _, citation in statements))
-            product = next(product for product in products if product.uid == citations[0].uid)
+            product = next(product for product in asked.fitting if product.uid == citations[0].uid)
             said = " ".join(statement for statement, _ in statements)
             notes = () if _same_words(said, text) else (_LEFT_OUT,)
             return Answer(said, "answered", product, citations=citations, notes=notes)
-        return self._quote(asked.query, products[0], because_of_model=bool(text))
+        return self._quote(asked.query, best, because_of_model=bool(text))
 
     def _quote(self, query: Query, product: Product, *, because_of_model: bool) -> Answer:
         """Quote the sentence that fits the question best, or the lead where the question asks what the product is."""

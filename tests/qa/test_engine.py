@@ -40,6 +40,13 @@ def test_an_invented_sentence_beside_a_true_one_is_left_out(index: HybridIndex) 
     assert "left out" in answer.notes[0]
 
 
+def test_a_true_sentence_about_another_product_is_no_answer(index: HybridIndex) -> None:
+    answer = ProductQA(index, ScriptedGenerator("The cord is 1.8 m long.")).answer(QUESTION)
+    assert answer.product is not None
+    assert answer.product.uid == "TENT1"
+    assert "cord" not in answer.text
+
+
 def test_a_title_alone_answers_nothing(index: HybridIndex) -> None:
     answer = ProductQA(index, ScriptedGenerator("Ridge Two Tent.")).answer(QUESTION)
     assert "2.4 kg" in answer.text
