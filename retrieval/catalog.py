@@ -36,8 +36,8 @@ class Catalogue(Sequence[Product]):
         """
         self.folder = Path(folder)
         self.report: CatalogueReport | None = None
-        self._table = _map(self.folder / PRODUCTS_FILE)
-        twins = _map(self.folder / TWINS_FILE)
+        self._table = _map(self.folder / PRODUCTS_FILE, ["uid", "title", "content"])
+        twins = _map(self.folder / TWINS_FILE, ["row", "uid"])
         self._twins: dict[int, tuple[str, ...]] = {}
         self._row_of_twin: dict[str, int] = {}
         for row, uid in zip(twins["row"].to_pylist(), twins["uid"].to_pylist(), strict=True):
@@ -135,10 +135,13 @@ class Catalogue(Sequence[Product]):
         return Dataset.from_file(str(self.folder / PRODUCTS_FILE))
 
 
-def _map(path: Path) -> pyarrow.Table:
+def _map(path: Path, columns: list[str]) -> pyarrow.Table:
     import pyarrow as pa
 
     try:
-        return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise IndexDamaged(f"{path} is not a readable Arrow file ({error}); build the index again.") from error
+    if table.column_names != columns:
+        raise IndexDamaged(f"{path} has the columns {table.column_names} instead of {columns}; build the index again.")
+    return table

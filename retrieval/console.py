@@ -84,6 +84,8 @@ def progress_bars() -> Iterator[Callable[[str, int, int | None], None]]:
 
         def show(step: str, done: int, total: int | None) -> None:
             if step not in tasks:
+                for task in bars.tasks:
+                    bars.update(task.id, total=task.completed)
                 tasks[step] = bars.add_task(step, total=total)
             bars.update(tasks[step], completed=done, total=total)
 

@@ -92,8 +92,10 @@ def nearest_path(path: Path) -> str:
     """Name the entry beside a missing ``path`` that looks most like it, as the end of a sentence.
 
     Returns:
-        ``" (did you mean X?)"``, or an empty string when nothing is near.
+        ``" (did you mean X?)"``, or an empty string when nothing is near or something else stands at that path.
     """
+    if path.exists():
+        return ""
     parent = path.parent
     while not parent.is_dir() and parent != parent.parent:
         path, parent = parent, parent.parent

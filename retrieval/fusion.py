@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 RRF_K = 60
@@ -20,10 +21,9 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], k: int = RRF_K) ->
     Returns:
         Pairs of row and score, best first; equal scores in order of their best single rank, then of the row number.
     """
-    scores: dict[int, float] = {}
-    best: dict[int, int] = {}
+    ranks: dict[int, list[int]] = {}
     for ranking in rankings:
         for rank, row in enumerate(ranking, start=1):
-            scores[row] = scores.get(row, 0.0) + 1.0 / (k + rank)
-            best[row] = min(rank, best.get(row, rank))
-    return sorted(scores.items(), key=lambda item: (-item[1], best[item[0]], item[0]))
+            ranks.setdefault(row, []).append(rank)
+    scores = {row: math.fsum(1.0 / (k + rank) for rank in of_row) for row, of_row in ranks.items()}
+    return sorted(scores.items(), key=lambda item: (-item[1], min(ranks[item[0]]), item[0]))

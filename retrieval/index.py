@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from retrieval.dense import DenseIndex
 from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder
 from retrieval.errors import IndexDamaged, UsageError
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
-from retrieval.lexical import LexicalIndex, RankBM25Index, TantivyIndex
+from retrieval.lexical import K1, PHRASE_BOOST, TITLE_WEIGHT, B, LexicalIndex, RankBM25Index, TantivyIndex
 from retrieval.query import parse_question
 from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
 from retrieval.schema import Hit, Product
@@ -141,7 +141,9 @@ class HybridIndex:
                 catalogues, limit=options.limit, seed=options.seed, max_errors=options.max_errors, on_reject=note
             )
             catalogue = Catalogue.write(reader, generation.folder, lambda done: report_progress("read", done, None))
-            lexical = _write_lexical(catalogue, generation.folder, options.lexical, report_progress)
+            if options.lexical == "tantivy":
+                done = partial(report_progress, "lexical")
+                TantivyIndex.write(_counted(catalogue, done), generation.folder)
             dense = _encode(catalogue, encoder, options, report_progress)
             dense.save(generation.folder)
             generation.commit(
@@ -157,7 +159,13 @@ class HybridIndex:
                     "encoder": encoder.identity.as_dict()
                     | {"fields": list(options.fields), "lead_words": options.lead_words},
                     "dense": dense.parameters,
-                    "lexical": lexical.parameters,
+                    "lexical": {
+                        "backend": options.lexical,
+                        "k1": K1,
+                        "b": B,
+                        "title_weight": TITLE_WEIGHT,
+                        "phrase_boost": PHRASE_BOOST if options.lexical == "tantivy" else None,
+                    },
                     "libraries": {name: _version(name) for name in _LIBRARIES},
                 }
             )
@@ -281,11 +289,6 @@ class HybridIndex:
             raise IndexDamaged(f"{self.folder} holds {len(self)} products, its manifest says {recorded}.")
 
 
-def _write_lexical(catalogue: Catalogue, folder: Path, backend: str, progress: Progress) -> LexicalIndex:
-    products = _counted(catalogue, lambda done: progress("lexical", done, len(catalogue)))
-    return TantivyIndex.write(products, folder) if backend == "tantivy" else RankBM25Index(products)
-
-
 def _encode(catalogue: Catalogue, encoder: Encoder, options: BuildOptions, progress: Progress) -> DenseIndex:
     dense = DenseIndex.empty(encoder.identity.dimension)
     for start in range(0, len(catalogue), _ENCODE_AT_ONCE):
@@ -301,10 +304,10 @@ def _passage(product: Product, options: BuildOptions) -> str:
     return f"{product.title}. {' '.join(product.content.split()[: options.lead_words])}"
 
 
-def _counted(products: Iterable[Product], progress: Callable[[int], None]) -> Iterable[Product]:
-    for done, product in enumerate(products, start=1):
+def _counted(catalogue: Catalogue, progress: Callable[[int, int], None]) -> Iterator[Product]:
+    for done, product in enumerate(catalogue, start=1):
         yield product
-        progress(done)
+        progress(done, len(catalogue))
 
 
 def _silent(_step: str, _done: int, _total: int | None) -> None:

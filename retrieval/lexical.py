@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from retrieval.errors import IndexDamaged
 from retrieval.query import Query
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LEXICAL_FOLDER = "lexical"
 TITLE_WEIGHT = 3
 PHRASE_BOOST = 2.0
+K1, B = 1.2, 0.75
 _ANALYZER = "product_text"
 _WRITER_BYTES = 256 * 1024 * 1024
 
@@ -30,14 +31,10 @@ def weighted_text(product: Product) -> str:
 class LexicalIndex(Protocol):
     """Ranks products by the words they share with a question."""
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What the manifest records of the method."""
-
     def __len__(self) -> int: ...
 
     def search(self, query: Query, k: int) -> list[tuple[int, float]]:
-        """Return pairs of row and BM25 score, best first, equal scores in row order, zero scores left out."""
+        """Return pairs of row and BM25 score of products that share a term, best first, equal scores in row order."""
 
     def document_frequency(self, term: str) -> int:
         """Return how many products have an index term."""
@@ -68,8 +65,8 @@ class TantivyIndex:
         self._schema = self._index.schema
         self._searcher = self._index.searcher()
 
-    @classmethod
-    def write(cls, products: Iterable[Product], folder: Path) -> TantivyIndex:
+    @staticmethod
+    def write(products: Iterable[Product], folder: Path) -> None:
         """Index products in their order below a folder. One writer thread, so that equal input gives an equal index."""
         import tantivy
 
@@ -92,12 +89,6 @@ class TantivyIndex:
         writer.wait_merging_threads()
         for leftover in path.glob(".tantivy-*.lock"):
             leftover.unlink()
-        return cls(folder)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What the manifest records of the method."""
-        return {"backend": "tantivy", "k1": 1.2, "b": 0.75, "title_weight": TITLE_WEIGHT, "phrase_boost": PHRASE_BOOST}
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -136,12 +127,7 @@ class RankBM25Index:
         from rank_bm25 import BM25Okapi
 
         texts = [terms(weighted_text(product)) for product in products]
-        self._bm25: BM25Okapi = BM25Okapi(texts, k1=1.2, b=0.75)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """What the manifest records of the method."""
-        return {"backend": "rank-bm25", "k1": 1.2, "b": 0.75, "title_weight": TITLE_WEIGHT}
+        self._bm25: BM25Okapi = BM25Okapi(texts, k1=K1, b=B)
 
     def __len__(self) -> int:
         return int(self._bm25.corpus_size)
@@ -153,5 +139,6 @@ class RankBM25Index:
     def search(self, query: Query, k: int) -> list[tuple[int, float]]:
         """Return pairs of row and BM25 score, best first."""
         scores = self._bm25.get_scores(list(query.terms))
-        ranked = sorted(enumerate(scores.tolist()), key=lambda pair: (-pair[1], pair[0]))
-        return [(row, score) for row, score in ranked[:k] if score > 0]
+        sharing = [row for row, held in enumerate(self._bm25.doc_freqs) if not held.keys().isdisjoint(query.terms)]
+        ranked = sorted(((row, float(scores[row])) for row in sharing), key=lambda pair: (-pair[1], pair[0]))
+        return ranked[:k]

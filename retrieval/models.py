@@ -113,13 +113,15 @@ def _converted(gguf: Path, embedded: _Embedded) -> Path:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     remedy = f"run: {INSTALL_COMMAND}" if name in _EMBEDDED else "give a local folder or a hub id that can be reached"
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except (LocalEntryNotFoundError, FileNotFoundError):
         pass
+    except HFValidationError as error:
+        raise ModelNotFound(f"{name} is neither a model folder nor a hub id.") from error
     try:
         HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS)
         return Path(snapshot_download(name, ignore_patterns=["*.bin", "*.onnx", "*.h5", "*.msgpack", "openvino/*"]))

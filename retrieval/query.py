@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from retrieval.errors import QuestionError
-from retrieval.text import terms, words
+from retrieval.text import terms
 
 MAX_QUESTION_CHARACTERS = 2_000
 MAX_QUESTION_WORDS = 64
@@ -85,9 +85,9 @@ def parse_question(question: str) -> Query:
         raise QuestionError("The question is empty; ask about a product.")
     if len(text) > MAX_QUESTION_CHARACTERS:
         raise QuestionError(f"The question has {len(text):,} characters; at most {MAX_QUESTION_CHARACTERS:,} are read.")
-    if not words(text):
-        raise QuestionError(f"The question {text[:40]!r} has no word in it.")
     text = " ".join(text.split()[:MAX_QUESTION_WORDS])
+    if not terms(text):
+        raise QuestionError(f"The question {text[:40]!r} has no word in it.")
     stages = [text]
     while (frame := _FRAME.match(stages[-1])) and terms(stages[-1][frame.end() :]):
         stages.append(stages[-1][frame.end() :])

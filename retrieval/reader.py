@@ -243,13 +243,15 @@ def _read_lines(path: Path) -> Iterator[_Line]:
         try:
             while data := stream.readline(MAX_LINE_BYTES + 1):
                 number += 1
+                if number == 1:
+                    data = data.removeprefix(codecs.BOM_UTF8)
                 if len(data) > MAX_LINE_BYTES:
                     rest = data
                     while rest and not rest.endswith(b"\n"):
                         rest = stream.readline(MAX_LINE_BYTES)
                     yield _Line(number, data, f"line longer than {MAX_LINE_BYTES:,} bytes")
-                elif not data.isspace():
-                    yield _Line(number, data.removeprefix(codecs.BOM_UTF8) if number == 1 else data)
+                elif data and not data.isspace():
+                    yield _Line(number, data)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             yield _Line(number + 1, b"", f"gzip data is damaged or ends early ({error})")
 

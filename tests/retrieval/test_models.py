@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,11 +129,10 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.Monkey
 
 
 def test_a_hub_that_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import httpx
     from huggingface_hub.errors import RepositoryNotFoundError
 
     def refuse(*_args: object, **_options: object) -> None:
-        response = httpx.Response(404, request=httpx.Request("GET", "https://hub.invalid"))
+        response = SimpleNamespace(headers={}, request=None)
         raise RepositoryNotFoundError("404. Not there.\nSorry.", response=response)
 
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", refuse)

@@ -54,6 +54,7 @@ def test_every_stage_of_a_question_may_be_a_title() -> None:
         ("who is who", ("who",)),
         ("tell me about", ("about",)),
         ("please", ("pleas",)),
+        ("please!", ("pleas",)),
     ],
 )
 def test_a_question_of_question_words_alone_keeps_them(question: str, kept: tuple[str, ...]) -> None:

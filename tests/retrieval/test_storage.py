@@ -122,6 +122,9 @@ def test_leftovers_do_not_stand_in_the_way_of_a_first_build(tmp_path: Path) -> N
     folder = tmp_path / "mine"
     (folder / "gen-000001").mkdir(parents=True)
     (folder / "gen-000001" / "products").write_text("half")
+    with build_into(folder) as generation:
+        assert visible(folder) == [generation.name]
+        assert list(generation.folder.iterdir()) == []
     build(folder)
     check_files(folder, read_manifest(folder), every_byte=True)
 
@@ -232,6 +235,9 @@ def test_a_manifest_that_is_not_json_is_damage_and_can_be_replaced(folder: Path,
         read_manifest(folder)
     with pytest.raises(IndexExists, match="There is an index"):
         build(folder, "two")
+    with pytest.raises(ValueError, match="no"), build_into(folder, force=True):
+        raise ValueError("no")
+    assert (folder / "gen-000001" / "products").read_text() == "one"
     build(folder, "two", force=True)
     assert read_manifest(folder)["text"] == "two"
     assert len(visible(folder)) == 2
