@@ -176,7 +176,7 @@ class ProductQA:
         ]
 
     def _prepare(self, question: str, hits: tuple[Hit, ...], product_is_known: bool, searched: float) -> _Asked:
-        query = parse_question(question)
+        query = self.index.query(question)
         found = [evidence(query.terms, hit, self._weight) for hit in hits]
         best = max(found, default=0.0)
         needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)

@@ -16,9 +16,10 @@ from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncod
 from retrieval.errors import IndexDamaged, UsageError
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
 from retrieval.lexical import K1, PHRASE_BOOST, TITLE_WEIGHT, B, LexicalIndex, RankBM25Index, TantivyIndex
-from retrieval.query import parse_question
+from retrieval.query import Query, parse_question
 from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
 from retrieval.schema import Hit, Product
+from retrieval.spelling import Speller
 from retrieval.storage import build_into, check_files, read_manifest, sha256_of_files
 
 REJECTS_FILE = "rejects.jsonl"
@@ -215,6 +216,10 @@ class HybridIndex:
         return RankBM25Index(self.catalogue)
 
     @cached_property
+    def _speller(self) -> Speller:
+        return Speller(self._lexical.terms_with_prefix)
+
+    @cached_property
     def _encoder(self) -> Encoder:
         encoder = self._given_encoder or SentenceTransformerEncoder(self.encoder_identity.id)
         encoder.identity.check_same(self.encoder_identity)
@@ -245,11 +250,19 @@ class HybridIndex:
         """
         return self.search_batch([question], k)[0]
 
+    def query(self, question: str) -> Query:
+        """Read a question, with likely spellings for words that the catalogue does not know.
+
+        Raises:
+            QuestionError: The question is empty or too long.
+        """
+        return parse_question(question).respelt(self._speller.alternatives)
+
     def search_batch(self, questions: Sequence[str], k: int = DEFAULT_K) -> list[list[Hit]]:
         """Search for many questions; they are encoded together. See ``search``."""
         if k < 1:
             raise UsageError(f"k is {k}; it must be at least 1.")
-        queries = [parse_question(question) for question in questions]
+        queries = [self.query(question) for question in questions]
         if not queries:
             return []
         depth = max(k, CANDIDATES)

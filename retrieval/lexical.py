@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from retrieval.errors import IndexDamaged
 from retrieval.query import Query
 from retrieval.schema import Product
+from retrieval.snippet import inverse_document_frequency
 from retrieval.text import analyzer, terms
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ class LexicalIndex(Protocol):
 
     def document_frequency(self, term: str) -> int:
         """Return how many products have an index term."""
+
+    def terms_with_prefix(self, prefix: str) -> list[tuple[str, int]]:
+        """Return the index terms that begin with a prefix, and how many products have each."""
 
 
 class TantivyIndex:
@@ -97,6 +102,10 @@ class TantivyIndex:
         """Return how many products have an index term."""
         return int(self._searcher.doc_freq("text", term))
 
+    def terms_with_prefix(self, prefix: str) -> list[tuple[str, int]]:
+        """Return the index terms that begin with a prefix, and how many products have each."""
+        return self._searcher.terms_with_prefix("text", prefix)
+
     def search(self, query: Query, k: int) -> list[tuple[int, float]]:
         """Return pairs of row and BM25 score, best first."""
         result = self._searcher.search(self._clauses(query), limit=k, count=False)
@@ -119,22 +128,29 @@ class TantivyIndex:
 class RankBM25Index:
     """BM25 Okapi by rank-bm25: every product is scored. The exact reference; made in memory when it is opened.
 
-    The same weighted text as in ``TantivyIndex``; phrases are not looked for.
+    The same weighted text and the same weights of terms as in ``TantivyIndex``; phrases are not looked for.
     """
 
     def __init__(self, products: Iterable[Product]) -> None:
         """Score against these products."""
         from rank_bm25 import BM25Okapi
 
-        texts = [terms(weighted_text(product)) for product in products]
+        texts = [terms(weighted_text(product)) or [""] for product in products]
         self._bm25: BM25Okapi = BM25Okapi(texts, k1=K1, b=B)
+        self._frequency = Counter(term for held in self._bm25.doc_freqs for term in held)
+        weight = inverse_document_frequency(self._frequency.__getitem__, len(texts))
+        self._bm25.idf = {term: weight(term) for term in self._frequency}
 
     def __len__(self) -> int:
         return int(self._bm25.corpus_size)
 
     def document_frequency(self, term: str) -> int:
         """Return how many products have an index term."""
-        return sum(term in frequencies for frequencies in self._bm25.doc_freqs)
+        return self._frequency[term]
+
+    def terms_with_prefix(self, prefix: str) -> list[tuple[str, int]]:
+        """Return the index terms that begin with a prefix, and how many products have each."""
+        return [(term, count) for term, count in self._frequency.items() if term.startswith(prefix)]
 
     def search(self, query: Query, k: int) -> list[tuple[int, float]]:
         """Return pairs of row and BM25 score, best first."""

@@ -124,7 +124,7 @@ def _from_hub(name: str) -> Path:
         raise ModelNotFound(f"{name} is neither a model folder nor a hub id.") from error
     try:
         HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS)
-        return Path(snapshot_download(name, ignore_patterns=["*.bin", "*.onnx", "*.h5", "*.msgpack", "openvino/*"]))
+        return Path(snapshot_download(name, ignore_patterns=["*.onnx", "*.h5", "*.msgpack", "openvino/*"]))
     except OfflineModeIsEnabled as error:
         raise ModelNotFound(f"Model {name} is not installed and the hub is switched off; {remedy}.") from error
     except HfHubHTTPError as error:

@@ -8,7 +8,8 @@ is also looked for as a phrase of a title, so that a title that reads like a fra
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 
 from retrieval.errors import QuestionError
@@ -72,6 +73,11 @@ class Query:
     text: str
     terms: tuple[str, ...]
     phrases: tuple[str, ...]
+
+    def respelt(self, alternatives: Callable[[str], tuple[str, ...]]) -> Query:
+        """Return the query with the likely spellings of each term after it."""
+        both = (spelling for term in self.terms for spelling in (term, *alternatives(term)))
+        return replace(self, terms=tuple(dict.fromkeys(both)))
 
 
 def parse_question(question: str) -> Query:

@@ -69,7 +69,7 @@ def _score(span: str, gain: dict[str, float]) -> float:
 
 
 def _best_run(sentence: str, gain: dict[str, float], max_words: int) -> str:
-    """Return the run of at most ``max_words`` words with the highest score, the earliest among equals."""
+    """Return the best-scoring run of ``max_words`` words, of those that begin a quarter of a run apart."""
     pieces = sentence.split()
     if len(pieces) <= max_words:
         return sentence

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import ftfy
     import tantivy
 
+_CELL = re.compile(r"<(?=/?(?:td|th|tr)\b)", re.IGNORECASE)  # outside a table the parser drops these without a gap
 _MARKUP = re.compile(r"&[#A-Za-z]|<[A-Za-z/!?]")
 _INLINE_TAGS = ["a", "abbr", "b", "big", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt", "u"]
 _DROPPED_TAGS = ["style", "script", "noscript", "template", "title", "iframe"]
@@ -22,7 +23,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _BOUNDARY = re.compile(
-    r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[A-Z0-9*\u2022-])|\s+(?=[\u2022*]\s)|(?<=;)\s+"
+    r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[A-Z\u00c0-\u00de0-9*\u2022-])|\s+(?=[\u2022*]\s)|(?<=;)\s+"
 )
 
 
@@ -45,15 +46,18 @@ def clean(text: str) -> str:
                 break
             text = _strip_markup(text)
         text = " ".join(text.split())
-    if not (text.isascii() and text.isprintable()):
-        text = " ".join(_mend_characters(text).split())
+    while not (text.isascii() and text.isprintable()):
+        mended = " ".join(_mend_characters(text).split())
+        if mended == text:
+            break
+        text = mended
     return text
 
 
 def _strip_markup(text: str) -> str:
     from selectolax.lexbor import LexborHTMLParser
 
-    body = LexborHTMLParser(f"<body>{text}").body
+    body = LexborHTMLParser(f"<body>{_CELL.sub(' <', text)}").body
     if body is None:
         return ""
     body.strip_tags(_DROPPED_TAGS, recursive=True)

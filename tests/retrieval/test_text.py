@@ -153,3 +153,11 @@ def test_terms_are_lower_case_folded_and_stemmed_in_order_with_repetitions() -> 
 
 def test_words_keep_inner_punctuation() -> None:
     assert words("Don't buy a 3.5-inch, 40 W lamp!") == ["Don't", "buy", "a", "3.5-inch", "40", "W", "lamp"]
+
+
+def test_cells_without_their_table_keep_their_gap() -> None:
+    assert clean("<td>1</td><td>2</td>") == "1 2"
+
+
+def test_an_accented_capital_begins_a_sentence() -> None:
+    assert sentences("Boa noite. Água boa.") == ["Boa noite.", "Água boa."]
