@@ -56,8 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
+    from retrieval.build import REJECTS_FILE, BuildOptions, build_index
     from retrieval.encoder import SentenceTransformerEncoder
-    from retrieval.index import REJECTS_FILE, BuildOptions, HybridIndex
     from retrieval.reader import CatalogueReader
 
     CatalogueReader(options.catalogues)  # a wrong path is told before a model is loaded
@@ -72,7 +72,7 @@ def _build(options: argparse.Namespace) -> None:
     )
     encoder = SentenceTransformerEncoder(options.encoder) if options.encoder else None
     with console.progress_bars() as progress:
-        index = HybridIndex.build(
+        index = build_index(
             options.catalogues, options.out, encoder=encoder, options=build_options, on_reject=_tell, progress=progress
         )
     if options.json:

@@ -1,12 +1,9 @@
-"""The hybrid index: catalogue, dense and lexical halves, built and opened as one."""
+"""The hybrid index: catalogue, dense and lexical halves, opened and searched as one."""
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property, partial
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,76 +12,22 @@ from retrieval.dense import DenseIndex
 from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder
 from retrieval.errors import IndexDamaged, UsageError
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
-from retrieval.lexical import K1, PHRASE_BOOST, TITLE_WEIGHT, B, LexicalIndex, RankBM25Index, TantivyIndex
+from retrieval.lexical import LexicalIndex, RankBM25Index, TantivyIndex
 from retrieval.query import Query, parse_question
-from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
 from retrieval.schema import Hit, Product
 from retrieval.spelling import Speller
-from retrieval.storage import build_into, check_files, read_manifest, sha256_of_files
+from retrieval.storage import check_files, read_manifest
 
-REJECTS_FILE = "rejects.jsonl"
-FIELDS = ("title", "content")
-LEXICAL_BACKENDS = ("tantivy", "rank-bm25")
 DEFAULT_K = 4
 CANDIDATES = 100
-_ENCODE_AT_ONCE = 2_048
 _OPEN_ATTEMPTS = 3
-_LIBRARIES = (
-    "product-qa",
-    "faiss-cpu",
-    "tantivy",
-    "sentence-transformers",
-    "transformers",
-    "torch",
-    "pyarrow",
-    "numpy",
-)
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with the name of a step, what is done of it and, where known, its total."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """How an index is built.
-
-    Attributes:
-        fields: What the dense half encodes: the title alone, or the title and the lead of the content.
-        lead_words: Length of that lead in words.
-        lexical: ``tantivy``, or ``rank-bm25``, the slow and exact reference.
-        limit: Index a uniform sample of that many catalogue rows.
-        seed: Seed of that sample.
-        max_errors: Malformed catalogue lines to tolerate.
-        force: Replace an index that is there already.
-    """
-
-    fields: tuple[str, ...] = FIELDS
-    lead_words: int = 60
-    lexical: str = "tantivy"
-    limit: int | None = None
-    seed: int = 0
-    max_errors: int = DEFAULT_MAX_ERRORS
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            UsageError: A value is out of range; the message names its flag.
-        """
-        if self.fields not in (("title",), FIELDS):
-            raise UsageError(f"--fields is {','.join(self.fields)}; it must be title or title,content.")
-        if self.lead_words < 1:
-            raise UsageError(f"--lead-words is {self.lead_words}; it must be at least 1.")
-        if self.lexical not in LEXICAL_BACKENDS:
-            raise UsageError(f"--lexical is {self.lexical}; it must be one of {', '.join(LEXICAL_BACKENDS)}.")
 
 
 class HybridIndex:
     """Searches a catalogue by meaning and by words.
 
-    Open one with ``HybridIndex.open`` or make one with ``HybridIndex.build``. It is read-only and safe to share between
-    threads; an index that is built anew does not disturb those who have the old one open.
+    Open one with ``HybridIndex.open``; ``retrieval.build.build_index`` makes one. It is read-only and safe to share
+    between threads; an index that is built anew does not disturb those who have the old one open.
     """
 
     def __init__(
@@ -96,81 +39,6 @@ class HybridIndex:
         self.catalogue = catalogue
         self._dense = dense
         self._given_encoder = encoder
-
-    @classmethod
-    def build(
-        cls,
-        catalogues: Sequence[Path | str],
-        folder: Path | str,
-        *,
-        encoder: Encoder | None = None,
-        options: BuildOptions | None = None,
-        on_reject: Callable[[Reject], None] | None = None,
-        progress: Progress | None = None,
-    ) -> HybridIndex:
-        """Build an index from catalogue files; it appears in the folder when it is whole.
-
-        Malformed lines go to ``rejects.jsonl`` in the folder.
-
-        Args:
-            catalogues: Files of JSON lines, plain or gzip.
-            folder: Where the index is put.
-            encoder: Encoder of the dense half; all-MiniLM-L6-v2 by default.
-            options: How to build.
-            on_reject: Also called with each malformed line.
-            progress: Called as the work goes on.
-
-        Raises:
-            CatalogueError: No usable row, or too many malformed lines.
-            IndexExists: There is an index and ``options.force`` is not set.
-            IndexLocked: Another process builds in this folder.
-            ModelNotFound: The default encoder is not installed.
-        """
-        folder = Path(folder)
-        options = options or BuildOptions()
-        report_progress = progress or _silent
-        encoder = encoder or SentenceTransformerEncoder()
-        with build_into(folder, force=options.force) as generation:
-            log = RejectLog(folder / REJECTS_FILE)
-
-            def note(reject: Reject) -> None:
-                log(reject)
-                if on_reject is not None:
-                    on_reject(reject)
-
-            reader = CatalogueReader(
-                catalogues, limit=options.limit, seed=options.seed, max_errors=options.max_errors, on_reject=note
-            )
-            catalogue = Catalogue.write(reader, generation.folder, lambda done: report_progress("read", done, None))
-            if options.lexical == "tantivy":
-                done = partial(report_progress, "lexical")
-                TantivyIndex.write(_counted(catalogue, done), generation.folder)
-            dense = _encode(catalogue, encoder, options, report_progress)
-            dense.save(generation.folder)
-            generation.commit(
-                {
-                    "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "counts": reader.report.as_dict(),
-                    "catalogue": {
-                        "files": [path.name for path in reader.paths],
-                        "sha256": sha256_of_files(reader.paths),
-                        "limit": options.limit,
-                        "seed": options.seed if options.limit else None,
-                    },
-                    "encoder": encoder.identity.as_dict()
-                    | {"fields": list(options.fields), "lead_words": options.lead_words},
-                    "dense": dense.parameters,
-                    "lexical": {
-                        "backend": options.lexical,
-                        "k1": K1,
-                        "b": B,
-                        "title_weight": TITLE_WEIGHT,
-                        "phrase_boost": PHRASE_BOOST if options.lexical == "tantivy" else None,
-                    },
-                    "libraries": {name: _version(name) for name in _LIBRARIES},
-                }
-            )
-        return cls.open(folder, encoder=encoder)
 
     @classmethod
     def open(cls, folder: Path | str, *, encoder: Encoder | None = None) -> HybridIndex:
@@ -300,35 +168,3 @@ class HybridIndex:
         recorded = self.manifest["counts"]["usable"]
         if len(self) != recorded:
             raise IndexDamaged(f"{self.folder} holds {len(self)} products, its manifest says {recorded}.")
-
-
-def _encode(catalogue: Catalogue, encoder: Encoder, options: BuildOptions, progress: Progress) -> DenseIndex:
-    dense = DenseIndex.empty(encoder.identity.dimension)
-    for start in range(0, len(catalogue), _ENCODE_AT_ONCE):
-        rows = range(start, min(start + _ENCODE_AT_ONCE, len(catalogue)))
-        dense.add(encoder.encode_passages([_passage(catalogue[row], options) for row in rows]))
-        progress("encode", rows.stop, len(catalogue))
-    return dense
-
-
-def _passage(product: Product, options: BuildOptions) -> str:
-    if options.fields == ("title",):
-        return product.title
-    return f"{product.title}. {' '.join(product.content.split()[: options.lead_words])}"
-
-
-def _counted(catalogue: Catalogue, progress: Callable[[int, int], None]) -> Iterator[Product]:
-    for done, product in enumerate(catalogue, start=1):
-        yield product
-        progress(done, len(catalogue))
-
-
-def _silent(_step: str, _done: int, _total: int | None) -> None:
-    pass
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None

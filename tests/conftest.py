@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.index import BuildOptions, HybridIndex
+from retrieval.build import BuildOptions, build_index
+from retrieval.index import HybridIndex
 from retrieval.models import INSTALL_COMMAND
 from tests.fakes import KeywordEncoder
 
@@ -47,7 +48,7 @@ def write_catalogue(tmp_path: Path) -> WriteCatalogue:
 @pytest.fixture
 def index(tmp_path: Path, write_catalogue: WriteCatalogue) -> HybridIndex:
     """A small index with the keyword encoder."""
-    return HybridIndex.build([write_catalogue(ROWS)], tmp_path / "index", encoder=KeywordEncoder())
+    return build_index([write_catalogue(ROWS)], tmp_path / "index", encoder=KeywordEncoder())
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> HybridIndex:
     """The sample catalogue, indexed with the real encoder."""
     require_models()
     folder = tmp_path_factory.mktemp("sample") / "index"
-    return HybridIndex.build([SAMPLE / "trn.json"], folder, options=BuildOptions(force=True))
+    return build_index([SAMPLE / "trn.json"], folder, options=BuildOptions(force=True))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.search_quality import findable, measure
 from qa.engine import ProductQA
+from retrieval.build import build_index
 from retrieval.index import HybridIndex
 from tests.conftest import require_models
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.models, pytest.mark.real_data]
 @pytest.fixture(scope="module")
 def real_index(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> HybridIndex:
     require_models()
-    return HybridIndex.build([real_data / "trn.sample.json.gz"], tmp_path_factory.mktemp("real") / "index")
+    return build_index([real_data / "trn.sample.json.gz"], tmp_path_factory.mktemp("real") / "index")
 
 
 def test_the_catalogue_is_read_without_loss(real_index: HybridIndex) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.build import BuildOptions, build_index
 from retrieval.errors import (
     CatalogueError,
     EncoderMismatch,
@@ -22,7 +23,7 @@ from retrieval.errors import (
     QuestionError,
     UsageError,
 )
-from retrieval.index import BuildOptions, HybridIndex
+from retrieval.index import HybridIndex
 from tests.conftest import ROOT, ROWS, WriteCatalogue
 from tests.fakes import KeywordEncoder
 
@@ -64,7 +65,7 @@ def test_an_opened_index_answers_like_the_built_one(index: HybridIndex) -> None:
 
 @pytest.mark.parametrize("options", [BuildOptions(lexical="rank-bm25"), BuildOptions(fields=("title",))])
 def test_other_ways_to_build_find_titles_too(tmp_path: Path, write_catalogue: WriteCatalogue, options) -> None:
-    built = HybridIndex.build([write_catalogue(ROWS)], tmp_path / "i", encoder=KeywordEncoder(), options=options)
+    built = build_index([write_catalogue(ROWS)], tmp_path / "i", encoder=KeywordEncoder(), options=options)
     opened = HybridIndex.open(tmp_path / "i", encoder=KeywordEncoder())
     assert opened.search("harbour mug red")[0].product.uid == "MUG2"
     assert opened.search("lighthouse", 6) == built.search("lighthouse", 6)
@@ -72,13 +73,13 @@ def test_other_ways_to_build_find_titles_too(tmp_path: Path, write_catalogue: Wr
 
 def test_title_only_vectors_do_not_see_the_content(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
     options = BuildOptions(fields=("title",))
-    built = HybridIndex.build([write_catalogue(ROWS)], tmp_path / "i", encoder=KeywordEncoder(), options=options)
+    built = build_index([write_catalogue(ROWS)], tmp_path / "i", encoder=KeywordEncoder(), options=options)
     assert all(hit.cosine in (None, 0.0) for hit in built.search("stoneware dishwasher", 6))
 
 
 def test_twins_are_one_product_under_all_their_uids(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
     rows = [*ROWS, ROWS[4] | {"uid": "TENT9"}]
-    built = HybridIndex.build([write_catalogue(rows)], tmp_path / "i", encoder=KeywordEncoder())
+    built = build_index([write_catalogue(rows)], tmp_path / "i", encoder=KeywordEncoder())
     assert len(built) == len(ROWS)
     assert built.product("TENT9") == built.product("TENT1")
     assert built.search("ridge tent")[0].product.twins == ("TENT9",)
@@ -144,12 +145,12 @@ def test_an_index_is_replaced_only_by_force_and_only_by_a_whole_one(
 ) -> None:
     other = write_catalogue([ROWS[0]], "other.json")
     with pytest.raises(IndexExists, match="--force"):
-        HybridIndex.build([other], index.folder, encoder=KeywordEncoder())
+        build_index([other], index.folder, encoder=KeywordEncoder())
     broken = write_catalogue([b"{"], "broken.json")
     with pytest.raises(CatalogueError, match="No usable row"):
-        HybridIndex.build([broken], index.folder, encoder=KeywordEncoder(), options=BuildOptions(force=True))
+        build_index([broken], index.folder, encoder=KeywordEncoder(), options=BuildOptions(force=True))
     assert len(HybridIndex.open(index.folder)) == len(ROWS)
-    HybridIndex.build([other], index.folder, encoder=KeywordEncoder(), options=BuildOptions(force=True))
+    build_index([other], index.folder, encoder=KeywordEncoder(), options=BuildOptions(force=True))
     assert len(HybridIndex.open(index.folder)) == 1
     assert len(list(index.folder.glob("gen-*"))) == 1
     assert index.search("lighthouse cat")[0].product.uid == "BOOK2"  # who has the old one open keeps it
@@ -157,16 +158,17 @@ def test_an_index_is_replaced_only_by_force_and_only_by_a_whole_one(
 
 def test_malformed_lines_are_kept_beside_the_index(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
     told = []
-    HybridIndex.build([write_catalogue([*ROWS, b"{"])], tmp_path / "i", encoder=KeywordEncoder(), on_reject=told.append)
+    build_index([write_catalogue([*ROWS, b"{"])], tmp_path / "i", encoder=KeywordEncoder(), on_reject=told.append)
     (written,) = [json.loads(line) for line in (tmp_path / "i" / "rejects.jsonl").read_text().splitlines()]
     assert (written["line"], written["reason"]) == (told[0].line, told[0].reason) == (len(ROWS) + 1, told[0].reason)
 
 
 BUILD = """
 import sys
-from retrieval.index import BuildOptions, HybridIndex
+from retrieval.build import BuildOptions, build_index
+from retrieval.index import HybridIndex
 from tests.fakes import KeywordEncoder
-HybridIndex.build([sys.argv[1]], sys.argv[2], encoder=KeywordEncoder(), options=BuildOptions(force=True))
+build_index([sys.argv[1]], sys.argv[2], encoder=KeywordEncoder(), options=BuildOptions(force=True))
 """
 
 
@@ -219,7 +221,7 @@ def test_readers_see_whole_indexes_while_it_is_rebuilt(index: HybridIndex, write
     sources = [write_catalogue(ROWS[:size], f"{size}.json") for size in (3, 6)]
     for round_ in range(12):
         options = BuildOptions(force=True)
-        HybridIndex.build([sources[round_ % 2]], index.folder, encoder=KeywordEncoder(), options=options)
+        build_index([sources[round_ % 2]], index.folder, encoder=KeywordEncoder(), options=options)
     stop.set()
     seen = [found.get(timeout=60) for _ in readers]
     for reader in readers:
