@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 
+from retrieval.query import Query, Wanted
 from retrieval.schema import Hit, Product
-from retrieval.snippet import Weight
 from retrieval.text import terms
 
 MATCH_THRESHOLD = 0.30
@@ -21,21 +20,18 @@ _DECLINES = re.compile(
 )
 
 
-def evidence(question: Sequence[str], hit: Hit, weight: Weight) -> float:
+def evidence(query: Query, hit: Hit) -> float:
     """Return how well a question fits a hit, in [0, 1].
 
     The mean of the share of the question's terms, by weight, that the product holds, and of the cosine between question
     and product (0 where the dense half did not return it).
 
     Args:
-        question: Index terms of the question.
+        query: The question, its terms weighted.
         hit: A hit.
-        weight: Weight of an index term.
     """
     held = set(terms(f"{hit.product.title} {hit.product.content}"))
-    total = sum(weight(term) for term in question)
-    coverage = sum(weight(term) for term in question if term in held) / total if total else 0.0
-    return (coverage + max(0.0, hit.cosine or 0.0)) / 2
+    return (query.coverage(held) + max(0.0, hit.cosine or 0.0)) / 2
 
 
 def declines(text: str) -> bool:
@@ -43,6 +39,7 @@ def declines(text: str) -> bool:
     return bool(_DECLINES.search(text))
 
 
-def asked_beyond_title(question: Iterable[str], product: Product) -> set[str]:
-    """Return the terms of a question that a product's title does not hold; none when it asks what the product is."""
-    return set(question) - set(terms(product.title))
+def asked_beyond_title(query: Query, product: Product) -> list[Wanted]:
+    """Return what a question asks for beyond a product's title; nothing when it asks what the product is."""
+    title = set(terms(product.title))
+    return [wanted for wanted in query.wanted if not wanted.is_among(title)]

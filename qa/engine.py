@@ -20,7 +20,7 @@ from retrieval.models import DEFAULT_LANGUAGE_MODEL
 from retrieval.prompt import NO_MATCH, NOT_IN_DESCRIPTION, Message, build_messages
 from retrieval.query import Query, parse_question
 from retrieval.schema import Hit, Product
-from retrieval.snippet import inverse_document_frequency, select_sentences
+from retrieval.snippet import select_sentences
 from retrieval.text import terms
 
 DEFAULT_INDEX = "indexes/sample"
@@ -79,7 +79,6 @@ class ProductQA:
         self.k = k
         self._max_prompt_tokens = max_prompt_tokens
         self._max_new_tokens = max_new_tokens
-        self._weight = inverse_document_frequency(index.document_frequency, len(index))
 
     @classmethod
     def open(
@@ -177,7 +176,7 @@ class ProductQA:
 
     def _prepare(self, question: str, hits: tuple[Hit, ...], product_is_known: bool, searched: float) -> _Asked:
         query = self.index.query(question)
-        found = [evidence(query.terms, hit, self._weight) for hit in hits]
+        found = [evidence(query, hit) for hit in hits]
         best = max(found, default=0.0)
         needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)
         fitting = tuple(hit.product for hit, value in zip(hits, found, strict=True) if value >= needed)
@@ -189,7 +188,7 @@ class ProductQA:
         assert self.generator is not None
         allowance = WORDS_PER_PRODUCT
         while True:
-            context = [(hit.product, self._spans(query, hit.product, allowance)) for hit in hits]
+            context = [(hit.product, select_sentences(query, hit.product, allowance)) for hit in hits]
             messages = build_messages(query.text, context)
             if self.generator.count_tokens(messages) <= self._max_prompt_tokens:
                 return messages
@@ -199,9 +198,6 @@ class ProductQA:
                 hits = hits[:-1]
             else:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
-
-    def _spans(self, query: Query, product: Product, max_words: int, max_sentences: int | None = None) -> list[str]:
-        return select_sentences(query.terms, product, self._weight, max_words, max_sentences)
 
     def _conclude(self, asked: _Asked, text: str, generated: float) -> Answer:
         began = perf_counter()
@@ -215,7 +211,7 @@ class ProductQA:
         if not asked.fitting:
             return Answer(NO_MATCH, "no_match")
         best = asked.fitting[0]
-        if declines(text) and asked_beyond_title(asked.query.terms, best):
+        if declines(text) and asked_beyond_title(asked.query, best):
             return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
         if statements := _informative(text, asked.fitting):
             citations = tuple(dict.fromkeys(citation for _, citation in statements))
@@ -227,9 +223,10 @@ class ProductQA:
 
     def _quote(self, query: Query, product: Product, *, because_of_model: bool) -> Answer:
         """Quote the sentence that fits the question best, or the lead where the question asks what the product is."""
-        asked = asked_beyond_title(query.terms, product)
-        spans = self._spans(query, product, _QUOTE_WORDS, 1 if asked else _LEAD_SENTENCES)
-        if asked and not asked & set(terms(" ".join(spans))):
+        asked = asked_beyond_title(query, product)
+        spans = select_sentences(query, product, _QUOTE_WORDS, 1 if asked else _LEAD_SENTENCES)
+        quoted = set(terms(" ".join(spans)))
+        if asked and not any(wanted.is_among(quoted) for wanted in asked):
             return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
         said = f"{product.title}: {' '.join(spans)}"
         citations = tuple(Citation(product.uid, span) for span in spans)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from retrieval.dense import DenseIndex
 from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder
 from retrieval.errors import IndexDamaged, UsageError
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
-from retrieval.lexical import LexicalIndex, RankBM25Index, TantivyIndex
-from retrieval.query import Query, parse_question
+from retrieval.lexical import LexicalIndex, RankBM25Index, TantivyIndex, inverse_document_frequency
+from retrieval.query import Query, Wanted, parse_question
 from retrieval.schema import Hit, Product
 from retrieval.spelling import Speller
 from retrieval.storage import check_files, read_manifest
@@ -84,6 +85,10 @@ class HybridIndex:
         return RankBM25Index(self.catalogue)
 
     @cached_property
+    def _weight(self) -> Callable[[str], float]:
+        return inverse_document_frequency(self._lexical.document_frequency, len(self))
+
+    @cached_property
     def _speller(self) -> Speller:
         return Speller(self._lexical.terms_with_prefix)
 
@@ -119,12 +124,18 @@ class HybridIndex:
         return self.search_batch([question], k)[0]
 
     def query(self, question: str) -> Query:
-        """Read a question, with likely spellings for words that the catalogue does not know.
+        """Read a question: its terms weighted, with likely spellings for those the catalogue does not know.
 
         Raises:
             QuestionError: The question is empty or too long.
         """
-        return parse_question(question).respelt(self._speller.alternatives)
+        query = parse_question(question)
+        return replace(query, wanted=tuple(self._wanted(term) for term in query.terms))
+
+    def _wanted(self, term: str) -> Wanted:
+        spellings = (term, *self._speller.alternatives(term))
+        known = next((spelling for spelling in spellings if self._lexical.document_frequency(spelling)), term)
+        return Wanted(spellings, self._weight(known))
 
     def search_batch(self, questions: Sequence[str], k: int = DEFAULT_K) -> list[list[Hit]]:
         """Search for many questions; they are encoded together. See ``search``."""
@@ -152,10 +163,6 @@ class HybridIndex:
         """Return the product with this uid, or whose twin has it; None when there is none."""
         row = self.catalogue.find(uid)
         return None if row is None else self.catalogue[row]
-
-    def document_frequency(self, term: str) -> int:
-        """Return how many products have an index term (see ``retrieval.text.terms``)."""
-        return self._lexical.document_frequency(term)
 
     def verify(self) -> None:
         """Hash every file and compare the parts with each other.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retrieval.errors import IndexDamaged
 from retrieval.query import Query
 from retrieval.schema import Product
-from retrieval.snippet import inverse_document_frequency
 from retrieval.text import analyzer, terms
 
 if TYPE_CHECKING:
@@ -23,6 +23,23 @@ PHRASE_BOOST = 2.0
 K1, B = 1.2, 0.75
 _ANALYZER = "product_text"
 _WRITER_BYTES = 256 * 1024 * 1024
+
+
+def inverse_document_frequency(term_frequency: Callable[[str], int], documents: int) -> Callable[[str], float]:
+    """Return the BM25 weight of terms: ln(1 + (N - df + 0.5) / (df + 0.5)), always positive.
+
+    Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, section 3, with Lucene's 1 +.
+
+    Args:
+        term_frequency: Gives the number of documents that hold a term.
+        documents: Number of documents.
+    """
+
+    def weight(term: str) -> float:
+        frequency = term_frequency(term)
+        return math.log1p((documents - frequency + 0.5) / (frequency + 0.5))
+
+    return weight
 
 
 def weighted_text(product: Product) -> str:

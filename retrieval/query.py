@@ -8,8 +8,8 @@ is also looked for as a phrase of a title, so that a title that reads like a fra
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Container
+from dataclasses import dataclass
 from functools import cache
 
 from retrieval.errors import QuestionError
@@ -60,24 +60,46 @@ _QUESTION_WORDS = """
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """A term that a question asks for.
+
+    Attributes:
+        spellings: The index term as typed, then what else it may stand for.
+        weight: How much it tells, such as its inverse document frequency.
+    """
+
+    spellings: tuple[str, ...]
+    weight: float = 1.0
+
+    def is_among(self, held: Container[str]) -> bool:
+        """Tell whether one of the spellings is held."""
+        return any(spelling in held for spelling in self.spellings)
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What to look for.
 
     Attributes:
         text: The question, white space folded, bounded in length: for the encoder and the prompt.
-        terms: Index terms of the question without its frame and without question words: for BM25. Never empty: a
-            question of such words alone ("What If?") keeps them.
+        wanted: The question without its frame and without question words: for everything that compares words. Never
+            empty: a question of such words alone ("What If?") keeps them.
         phrases: The question after each frame taken off: each may be a title.
     """
 
     text: str
-    terms: tuple[str, ...]
+    wanted: tuple[Wanted, ...]
     phrases: tuple[str, ...]
 
-    def respelt(self, alternatives: Callable[[str], tuple[str, ...]]) -> Query:
-        """Return the query with the likely spellings of each term after it."""
-        both = (spelling for term in self.terms for spelling in (term, *alternatives(term)))
-        return replace(self, terms=tuple(dict.fromkeys(both)))
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """All spellings of all terms, each once."""
+        return tuple(dict.fromkeys(spelling for wanted in self.wanted for spelling in wanted.spellings))
+
+    def coverage(self, held: Container[str]) -> float:
+        """Return the share of the question's terms, by weight, that are held, in [0, 1]."""
+        total = sum(wanted.weight for wanted in self.wanted)
+        return sum(wanted.weight for wanted in self.wanted if wanted.is_among(held)) / total if total else 0.0
 
 
 def parse_question(question: str) -> Query:
@@ -99,7 +121,8 @@ def parse_question(question: str) -> Query:
         stages.append(stages[-1][frame.end() :])
     every = dict.fromkeys(terms(stages[-1]))
     telling = tuple(term for term in every if term not in _question_terms())
-    return Query(text, telling or tuple(every), tuple(stages))
+    wanted = tuple(Wanted((term,)) for term in telling or every)
+    return Query(text, wanted, tuple(stages))
 
 
 @cache

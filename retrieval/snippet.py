@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
-
+from retrieval.query import Query
 from retrieval.schema import Product
 from retrieval.text import sentences, terms
 
-Weight = Callable[[str], float]
 _TITLE_TERM_DISCOUNT = 0.25
 
 
-def inverse_document_frequency(term_frequency: Callable[[str], int], documents: int) -> Weight:
-    """Return the BM25 weight of terms: ln(1 + (N - df + 0.5) / (df + 0.5)), always positive.
-
-    Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, section 3, with Lucene's 1 +.
-
-    Args:
-        term_frequency: Gives the number of documents that hold a term.
-        documents: Number of documents.
-    """
-
-    def weight(term: str) -> float:
-        frequency = term_frequency(term)
-        return math.log1p((documents - frequency + 0.5) / (frequency + 0.5))
-
-    return weight
-
-
-def select_sentences(
-    question: Iterable[str], product: Product, weight: Weight, max_words: int, max_sentences: int | None = None
-) -> list[str]:
+def select_sentences(query: Query, product: Product, max_words: int, max_sentences: int | None = None) -> list[str]:
     """Choose the sentences of a description that matter for a question.
 
     A sentence scores the sum of the weights of the question's terms in it. Terms that the title holds count a quarter:
@@ -39,9 +17,8 @@ def select_sentences(
     equals, as long as they fit; one longer than the whole allowance is cut to its best run of words.
 
     Args:
-        question: Index terms of the question.
+        query: The question, its terms weighted.
         product: The product.
-        weight: Weight of an index term.
         max_words: Words allowed in all.
         max_sentences: Sentences allowed; any number by default.
 
@@ -49,7 +26,11 @@ def select_sentences(
         Verbatim spans of the content, in its order, none cut inside a word; at least one.
     """
     in_title = set(terms(product.title))
-    gain = {term: weight(term) * (_TITLE_TERM_DISCOUNT if term in in_title else 1.0) for term in question}
+    gain = {
+        spelling: wanted.weight * (_TITLE_TERM_DISCOUNT if wanted.is_among(in_title) else 1.0)
+        for wanted in query.wanted
+        for spelling in wanted.spellings
+    }
     spans = [_best_run(sentence, gain, max_words) for sentence in sentences(product.content)]
     by_score = sorted(range(len(spans)), key=lambda i: (-_score(spans[i], gain), i))
     chosen: list[int] = []

@@ -13,11 +13,15 @@ from scipy.stats import spearmanr
 
 from retrieval.errors import IndexDamaged
 from retrieval.lexical import LEXICAL_FOLDER, RankBM25Index, TantivyIndex, weighted_text
-from retrieval.query import Query, parse_question
+from retrieval.query import Query, Wanted, parse_question
 from retrieval.schema import Product
 from retrieval.text import terms
 
 SIZE = 300
+
+
+def query_of(*wanted: str) -> Query:
+    return Query(" ".join(wanted), tuple(Wanted((term,)) for term in wanted), ())
 
 
 @dataclass
@@ -45,7 +49,7 @@ class World:
         tantivy, exact = backends(products, folder)
         used = [term for term in vocabulary if exact.document_frequency(term)]
         drawn = [tuple(dict.fromkeys(rng.choices(used, k=rng.randint(2, 4)))) for _ in range(100)]
-        queries = [Query(" ".join(each), each, ()) for each in drawn]
+        queries = [query_of(*each) for each in drawn]
         return cls(products, vocabulary, queries, folder, tantivy, exact)
 
 
@@ -90,7 +94,7 @@ def test_tantivy_gives_the_scores_of_rank_bm25_with_lucene_weights(short: World)
 
 def test_for_a_single_term_both_backends_give_the_same_order(short: World) -> None:
     for term in short.vocabulary:
-        query = Query(term, (term,), ())
+        query = query_of(term)
         assert rows(short.tantivy.search(query, SIZE)) == rows(short.exact.search(query, SIZE)), term
 
 
@@ -145,7 +149,7 @@ def test_a_title_that_reads_like_a_frame_is_found_by_its_phrase(tmp_path: Path) 
     query = parse_question("what is art?")
     assert query.terms == ("art",)
     assert rows(index.search(query, 4)) == [2, 0]
-    assert rows(index.search(Query(query.text, query.terms, ()), 4)) == [0, 2]
+    assert rows(index.search(query_of(*query.terms), 4)) == [0, 2]
 
 
 def test_a_title_outweighs_a_content_and_other_products_are_left_out(tmp_path: Path) -> None:

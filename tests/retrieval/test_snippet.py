@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval.lexical import inverse_document_frequency
+from retrieval.query import Query, Wanted
 from retrieval.schema import Product
-from retrieval.snippet import inverse_document_frequency, select_sentences
+from retrieval.snippet import select_sentences
 from retrieval.text import clean, sentences, terms
 
 CONTENT = (
@@ -23,7 +25,8 @@ def equal(_term: str) -> float:
 
 
 def select(question: str, product: Product = TENT, weight=equal, max_words: int = 60) -> list[str]:
-    return select_sentences(terms(question), product, weight, max_words)
+    wanted = tuple(Wanted((term,), weight(term)) for term in terms(question))
+    return select_sentences(Query(question, wanted, ()), product, max_words)
 
 
 def test_everything_comes_in_order_when_it_fits() -> None:
