@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("--index", type=Path, help="index folder (default $PRODUCT_QA_INDEX, or indexes/sample)")
     ask.add_argument("--model", help="hub id or folder of a language model, or 'extractive' for none")
     ask.add_argument("-k", type=int, default=4, help="products shown to the model (default 4)")
+    ask.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     ask.add_argument("--product", metavar="UID", help="look at this product only")
     ask.add_argument("--no-retrieval", action="store_true", help="ask the model alone, unchecked, for comparison")
     ask.add_argument("--json", action="store_true", help="one JSON object a question")
@@ -40,7 +41,8 @@ def _ask(options: argparse.Namespace) -> None:
     from qa.engine import ProductQA
     from retrieval.models import DEFAULT_LANGUAGE_MODEL
 
-    pipeline = ProductQA.open(options.index, options.model or DEFAULT_LANGUAGE_MODEL, k=options.k)
+    model = options.model or DEFAULT_LANGUAGE_MODEL
+    pipeline = ProductQA.open(options.index, model, k=options.k, rerank=options.rerank)
     for start in range(0, len(questions), _AT_ONCE):
         batch = questions[start : start + _AT_ONCE]
         answers = pipeline.answer_batch(batch, product=options.product, retrieval=not options.no_retrieval)

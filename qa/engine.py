@@ -88,6 +88,7 @@ class ProductQA:
         *,
         k: int = DEFAULT_K,
         encoder: Encoder | None = None,
+        rerank: str = "auto",
         max_prompt_tokens: int = 1_024,
         max_new_tokens: int = 48,
     ) -> ProductQA:
@@ -98,6 +99,7 @@ class ProductQA:
             model: Hub id or folder of a causal language model, or ``extractive`` for none.
             k: Products shown to the model.
             encoder: The index's encoder, if it is not to be found by its id.
+            rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
             max_prompt_tokens: Longest prompt.
             max_new_tokens: Longest answer.
 
@@ -105,7 +107,8 @@ class ProductQA:
             IndexStoreError: The index cannot be opened.
             ModelNotFound: The model is nowhere to be had.
         """
-        opened = HybridIndex.open(index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX, encoder=encoder)
+        folder = index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX
+        opened = HybridIndex.open(folder, encoder=encoder, rerank=rerank)
         generator = None if model == EXTRACTIVE else TransformersGenerator(model)
         return cls(opened, generator, k=k, max_prompt_tokens=max_prompt_tokens, max_new_tokens=max_new_tokens)
 

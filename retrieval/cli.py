@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     search.add_argument("question", nargs="?")
     search.add_argument("--batch", metavar="FILE", help="a file of questions, or - for standard input")
     search.add_argument("-k", type=int, default=4, help="products a question (default 4)")
+    search.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     search.add_argument("--json", action="store_true", help="one JSON object a question")
     search.set_defaults(run=_search)
 
@@ -94,7 +95,7 @@ def _search(options: argparse.Namespace) -> None:
     from retrieval.index import HybridIndex
 
     questions = console.questions_of(options)
-    index = HybridIndex.open(options.index)
+    index = HybridIndex.open(options.index, rerank=options.rerank)
     for question, hits in zip(questions, index.search_batch(questions, options.k), strict=True):
         if options.json:
             console.print_json({"question": question, "hits": [asdict(hit) for hit in hits]})

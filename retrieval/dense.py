@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ class DenseIndex:
     def parameters(self) -> dict[str, Any]:
         """Return what the manifest records of the method."""
         return {"backend": "faiss", "method": "flat", "metric": "inner product"}
+
+    def cosines(self, vector: Vectors, rows: Sequence[int]) -> list[float]:
+        """Return the cosine between a unit vector ``(dimension,)`` and each of these rows."""
+        found: list[float] = (self._faiss.reconstruct_batch(np.asarray(rows, dtype=np.int64)) @ vector).tolist()
+        return found
 
     def search(self, vectors: Vectors, k: int) -> list[list[tuple[int, float]]]:
         """Find the nearest rows of each vector.

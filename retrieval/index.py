@@ -10,17 +10,20 @@ from typing import Any
 
 from retrieval.catalog import Catalogue
 from retrieval.dense import DenseIndex
-from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder
-from retrieval.errors import IndexDamaged, UsageError
+from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder, Vectors
+from retrieval.errors import EncoderMismatch, IndexDamaged, UsageError
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
 from retrieval.lexical import LexicalIndex, RankBM25Index, TantivyIndex, inverse_document_frequency
 from retrieval.query import Query, Wanted, parse_question
+from retrieval.rerank import DEFAULT_RERANKER, RERANK_DEPTH, Reranker
 from retrieval.schema import Hit, Product
 from retrieval.spelling import Speller
 from retrieval.storage import check_files, read_manifest
 
 DEFAULT_K = 4
 CANDIDATES = 100
+Ranking = list[tuple[int, float]]
+"""Rows and their scores, best first."""
 _OPEN_ATTEMPTS = 3
 
 
@@ -35,6 +38,7 @@ class HybridIndex:
         self, folder: Path, manifest: dict[str, Any], catalogue: Catalogue, dense: DenseIndex, encoder: Encoder | None
     ) -> None:
         """Compose the parts; ``open`` is the way to do so."""
+        self.reranker: Reranker | None = None
         self.folder = folder
         self.manifest = manifest
         self.catalogue = catalogue
@@ -42,7 +46,7 @@ class HybridIndex:
         self._given_encoder = encoder
 
     @classmethod
-    def open(cls, folder: Path | str, *, encoder: Encoder | None = None) -> HybridIndex:
+    def open(cls, folder: Path | str, *, encoder: Encoder | None = None, rerank: str = "auto") -> HybridIndex:
         """Open an index: products, vectors and BM25 together, or not at all.
 
         Files are memory-mapped, and hashed when they are not as the build left them.
@@ -50,10 +54,13 @@ class HybridIndex:
         Args:
             folder: The index folder.
             encoder: The encoder it was built with. When not given, the manifest names it; the first search loads it.
+            rerank: ``auto`` reranks with the weights that ship, where they were learned with this index's encoder;
+                ``none`` does not rerank; anything else is a file of weights.
 
         Raises:
             IndexStoreError: Its subclass says what is wrong: not found, incomplete, foreign, version, damaged.
-            EncoderMismatch: ``encoder`` is not the one it was built with.
+            EncoderMismatch: ``encoder`` is not the one it was built with, or the weights were learned with another.
+            ModelNotFound: No such file of weights.
         """
         folder = Path(folder)
         for attempt in range(1, _OPEN_ATTEMPTS + 1):
@@ -67,6 +74,7 @@ class HybridIndex:
                     raise
         if encoder is not None:
             encoder.identity.check_same(index.encoder_identity)
+        index.reranker = _reranker(rerank, manifest["encoder"])
         return index
 
     @classmethod
@@ -145,19 +153,24 @@ class HybridIndex:
         if not queries:
             return []
         depth = max(k, CANDIDATES)
-        dense = self._dense.search(self._encoder.encode_queries([query.text for query in queries]), depth)
+        vectors = self._encoder.encode_queries([query.text for query in queries])
+        dense = self._dense.search(vectors, depth)
         return [
-            self._fuse(nearest, self._lexical.search(query, depth), k)
-            for query, nearest in zip(queries, dense, strict=True)
+            self._hits(query, vector, nearest, self._lexical.search(query, depth), k)
+            for query, vector, nearest in zip(queries, vectors, dense, strict=True)
         ]
 
-    def _fuse(self, dense: list[tuple[int, float]], lexical: list[tuple[int, float]], k: int) -> list[Hit]:
-        places = [{row: (rank, score) for rank, (row, score) in enumerate(r, start=1)} for r in (dense, lexical)]
-        hits = []
-        for rank, (row, score) in enumerate(reciprocal_rank_fusion([list(p) for p in places], RRF_K)[:k], start=1):
-            (dense_rank, cosine), (lexical_rank, bm25) = (p.get(row, (None, None)) for p in places)
-            hits.append(Hit(self.catalogue[row], rank, score, dense_rank, lexical_rank, cosine, bm25))
-        return hits
+    def _hits(self, query: Query, vector: Vectors, dense: Ranking, lexical: Ranking, k: int) -> list[Hit]:
+        depth = k if self.reranker is None else max(k, RERANK_DEPTH)
+        ranks = [{row: rank for rank, (row, _) in enumerate(ranking, start=1)} for ranking in (dense, lexical)]
+        fused = reciprocal_rank_fusion([list(of_half) for of_half in ranks], RRF_K)[:depth]
+        cosines = self._dense.cosines(vector, [row for row, _ in fused])
+        bm25 = dict(lexical)
+        hits = [
+            Hit(self.catalogue[row], rank, score, ranks[0].get(row), ranks[1].get(row), cosine, bm25.get(row))
+            for rank, ((row, score), cosine) in enumerate(zip(fused, cosines, strict=True), start=1)
+        ]
+        return hits if self.reranker is None else self.reranker.rerank(query, hits)[:k]
 
     def product(self, uid: str) -> Product | None:
         """Return the product with this uid, or whose twin has it; None when there is none."""
@@ -175,3 +188,16 @@ class HybridIndex:
         recorded = self.manifest["counts"]["usable"]
         if len(self) != recorded:
             raise IndexDamaged(f"{self.folder} holds {len(self)} products, its manifest says {recorded}.")
+
+
+def _reranker(choice: str, encoder: dict[str, Any]) -> Reranker | None:
+    if choice == "none":
+        return None
+    reranker = Reranker.open(DEFAULT_RERANKER if choice == "auto" else Path(choice))
+    if reranker.fits(encoder):
+        return reranker
+    if choice == "auto":
+        return None
+    raise EncoderMismatch(
+        f"The reranker {choice} was learned with encoder {reranker.encoder['id']}, not {encoder['id']}."
+    )

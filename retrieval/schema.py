@@ -33,10 +33,10 @@ class Hit:
     Attributes:
         product: The product.
         rank: Place in the fused ranking, from 1.
-        score: Fused score. A rank signal, comparable only inside one search.
+        score: Fused score, or the reranker's. A rank signal, comparable only inside one search.
         dense_rank: Place in the dense ranking, from 1; None when it was not there.
         lexical_rank: Place in the lexical ranking, from 1; None when it was not there.
-        cosine: Cosine between question and product, in [-1, 1]; None when not in the dense ranking.
+        cosine: Cosine between question and product, in [-1, 1]; None for a product that was not searched for.
         bm25: BM25 score; None when not in the lexical ranking.
     """
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import finetune.cli
 import qa.cli
 import retrieval.cli
 from tests.conftest import ROOT, require_models
@@ -24,7 +25,7 @@ COMMANDS = [
     for line in body.splitlines()
     if line.strip()
 ]
-PROGRAMS = {"qa": qa.cli.main, "retrieval": retrieval.cli.main}
+PROGRAMS = {"finetune": finetune.cli.main, "qa": qa.cli.main, "retrieval": retrieval.cli.main}
 GROUPS = {"all": "all", "vague": "noise=vague", "typo": "noise=typo", "Portuguese": "lang=pt"}
 
 

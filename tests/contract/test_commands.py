@@ -112,7 +112,11 @@ def test_inspect_describes_a_catalogue(write_catalogue: WriteCatalogue) -> None:
 
 
 def test_every_command_has_help() -> None:
-    for program, commands in {"retrieval": ("build", "search", "inspect", "verify"), "qa": ("ask",)}.items():
+    for program, commands in {
+        "retrieval": ("build", "search", "inspect", "verify"),
+        "qa": ("ask",),
+        "finetune": ("reranker",),
+    }.items():
         assert run(program, "--help").returncode == 0
         for command in commands:
             done = run(program, command, "--help")

@@ -1,0 +1,102 @@
+"""Learning the weights of the reranker from questions whose product is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import UsageError, nearest_path
+from retrieval.index import HybridIndex
+from retrieval.rerank import FEATURES, RERANK_DEPTH, Features, Reranker, features
+from retrieval.storage import sha256_of_files
+
+_STEPS = 400
+_LEARNING_RATE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question's hits, described, and which of them are right."""
+
+    features: Features
+    right: NDArray[np.bool_]
+
+
+def learn_reranker(index: HybridIndex, questions: Path, *, weight_decay: float = 1e-3) -> Reranker:
+    """Fit a weight for each feature by the listwise softmax loss: -log of the probability of the right products.
+
+    The loss is ListNet's top-one form (Cao et al., "Learning to rank: from pairwise approach to listwise approach",
+    ICML 2007), minimised in full batches from zero, so that equal input gives equal weights.
+
+    Args:
+        index: An index opened with ``rerank="none"``.
+        questions: JSON lines with ``question`` and ``uids``; those without a product are left out.
+        weight_decay: L2 penalty on the weights of the standardised features.
+
+    Raises:
+        UsageError: No such file, or no question whose product is among the first fifty hits.
+    """
+    examples = [example for example in _examples(index, questions) if example.right.any()]
+    if not examples:
+        raise UsageError(f"No question of {questions} has its product among the first {RERANK_DEPTH} hits.")
+    every = np.concatenate([example.features for example in examples])
+    scale = every.std(axis=0) + 1e-6
+    weights, losses = _fit([Example(e.features / scale, e.right) for e in examples], weight_decay)
+    facts = {
+        "questions": len(examples),
+        "questions_sha256": sha256_of_files([questions]),
+        "catalogue_sha256": index.manifest["catalogue"]["sha256"],
+        "weight_decay": weight_decay,
+        "loss": {"first": round(losses[0], 4), "last": round(losses[-1], 4)},
+    }
+    by_name = {name: round(float(w), 6) for name, w in zip(FEATURES, weights / scale, strict=True)}
+    return Reranker(by_name, index.manifest["encoder"], facts)
+
+
+def _examples(index: HybridIndex, path: Path) -> list[Example]:
+    if not path.is_file():
+        raise UsageError(f"No question file at {path}{nearest_path(path)}.")
+    with path.open(encoding="utf-8") as lines:
+        rows: list[dict[str, Any]] = [
+            row for row in map(json.loads, lines) if row["uids"] and row["kind"] != "ambiguous"
+        ]
+    found = index.search_batch([row["question"] for row in rows], RERANK_DEPTH)
+    return [
+        Example(
+            features(index.query(row["question"]), hits),
+            np.asarray([hit.product.is_any_of(row["uids"]) for hit in hits], dtype=np.bool_),
+        )
+        for row, hits in zip(rows, found, strict=True)
+    ]
+
+
+def _fit(examples: Sequence[Example], weight_decay: float) -> tuple[NDArray[np.float64], list[float]]:
+    """Minimise the mean loss by Adam over full batches, hits padded to the longest list."""
+    import torch
+
+    longest = max(len(example.right) for example in examples)
+    x = torch.zeros(len(examples), longest, len(FEATURES), dtype=torch.float64)
+    there, right = torch.zeros(2, len(examples), longest, dtype=torch.bool)
+    for row, example in enumerate(examples):
+        x[row, : len(example.right)] = torch.from_numpy(example.features)
+        there[row, : len(example.right)] = True
+        right[row, : len(example.right)] = torch.from_numpy(example.right)
+    weights = torch.zeros(len(FEATURES), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([weights], lr=_LEARNING_RATE)
+    losses = []
+    for _ in range(_STEPS):
+        scores = x @ weights
+        of_all = scores.masked_fill(~there, -torch.inf).logsumexp(dim=1)
+        of_right = scores.masked_fill(~right, -torch.inf).logsumexp(dim=1)
+        loss = (of_all - of_right).mean()
+        optimiser.zero_grad()
+        (loss + weight_decay * weights.square().sum()).backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return weights.detach().numpy(), losses
