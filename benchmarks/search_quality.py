@@ -1,4 +1,4 @@
-"""Does search find the product? hit@1, hit@4, hit@50 and MRR by noise and language, hybrid beside each half alone.
+"""Does search find the product? hit@1, hit@4, hit@50 and MRR by noise and language, beside plain fusion and its halves.
 
 python -m benchmarks.search_quality --index INDEX --questions FILE --name RESULT
 """
@@ -18,7 +18,7 @@ from retrieval.metrics import hit_at_k, reciprocal_rank
 from retrieval.schema import Hit
 
 FINDABLE = ("identify", "fact", "unanswerable")
-CUTOFFS = ((1, 4), (1, 4, 50))  # the halves are read off the first hundred hybrid hits, which hold all of their tops
+ARMS = ("reranked", "fusion", "dense", "lexical")
 Question = dict[str, Any]
 
 
@@ -29,26 +29,31 @@ def findable(path: Path) -> list[Question]:
 
 
 def measure(index: HybridIndex, questions: list[Question]) -> dict[str, Any]:
-    """Return the figures of hybrid search and of its halves, overall and by group."""
-    hits = index.search_batch([question["question"] for question in questions], CANDIDATES)
+    """Return the figures of search, of plain fusion and of its halves, overall and by group."""
+    asked = [question["question"] for question in questions]
+    reranked = index.search_batch(asked, CANDIDATES)
+    hits = HybridIndex.open(index.folder, rerank="none").search_batch(asked, CANDIDATES)
     groups = {"all": list(range(len(questions)))}
     for key in ("noise", "lang"):
         for value in sorted({question[key] for question in questions}):
             groups[f"{key}={value}"] = [i for i, question in enumerate(questions) if question[key] == value]
     arms = {
-        "hybrid": [relevance(question, found) for question, found in zip(questions, hits, strict=True)],
+        "reranked": [relevance(question, found) for question, found in zip(questions, reranked, strict=True)],
+        "fusion": [relevance(question, found) for question, found in zip(questions, hits, strict=True)],
         "dense": [relevance(q, half(found, "dense_rank")) for q, found in zip(questions, hits, strict=True)],
         "lexical": [relevance(q, half(found, "lexical_rank")) for q, found in zip(questions, hits, strict=True)],
     }
-    return {
-        group: {"questions": len(rows)}
-        | {arm: figures([found[i] for i in rows], CUTOFFS[arm == "hybrid"]) for arm, found in arms.items()}
-        for group, rows in groups.items()
-    }
+    measured: dict[str, Any] = {}
+    for group, rows in groups.items():
+        measured[group] = {"questions": len(rows)}
+        for arm, found in arms.items():
+            cutoffs = (1, 4, 50) if arm in ("reranked", "fusion") else (1, 4)
+            measured[group][arm] = figures([found[row] for row in rows], cutoffs)
+    return measured
 
 
 def half(hits: Sequence[Hit], rank: str) -> list[Hit]:
-    """Return the hits that one half returned, in its order."""
+    """Return the hits that one half returned, in its order; the first hundred fused hits hold its top."""
     return sorted((hit for hit in hits if getattr(hit, rank) is not None), key=lambda hit: getattr(hit, rank))
 
 
@@ -72,9 +77,7 @@ def main() -> None:
     index = HybridIndex.open(options.index)
     result = measure(index, findable(options.questions))
     for group, values in result.items():
-        arms = "  ".join(
-            f"{arm} {values[arm]['hit@1']:.2f}/{values[arm]['hit@4']:.2f}" for arm in ("hybrid", "dense", "lexical")
-        )
+        arms = "  ".join(f"{arm} {values[arm]['hit@1']:.2f}/{values[arm]['hit@4']:.2f}" for arm in ARMS)
         print(f"{group:>14} ({values['questions']:>3})  hit@1/hit@4: {arms}")
     facts = {"products": len(index), "catalogue_sha256": index.manifest["catalogue"]["sha256"]}
     write_result(options.name, facts | result, [options.questions])
