@@ -183,17 +183,16 @@ class ProductQA:
         best = max(found, default=0.0)
         needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)
         fitting = tuple(hit.product for hit, value in zip(hits, found, strict=True) if value >= needed)
-        messages = self._messages(query, hits) if fitting and self.generator is not None else []
+        messages = self._messages(self.generator, query, hits) if fitting and self.generator is not None else []
         return _Asked(query, hits, fitting, best, tuple(messages), searched)
 
-    def _messages(self, query: Query, hits: Sequence[Hit]) -> list[Message]:
+    def _messages(self, generator: Generator, query: Query, hits: Sequence[Hit]) -> list[Message]:
         """Render the prompt, with fewer words a product until it fits."""
-        assert self.generator is not None
         allowance = WORDS_PER_PRODUCT
         while True:
             context = [(hit.product, select_sentences(query, hit.product, allowance)) for hit in hits]
             messages = build_messages(query.text, context)
-            if self.generator.count_tokens(messages) <= self._max_prompt_tokens:
+            if generator.count_tokens(messages) <= self._max_prompt_tokens:
                 return messages
             if allowance > _FEWEST_WORDS_PER_PRODUCT:
                 allowance = max(_FEWEST_WORDS_PER_PRODUCT, allowance * 2 // 3)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -74,7 +75,10 @@ class Encoder(Protocol):
 
 
 class SentenceTransformerEncoder:
-    """A sentence-transformers model, in bfloat16 where the processor computes in it natively."""
+    """A sentence-transformers model, in bfloat16 where the processor gains from it.
+
+    Threads take turns: the model is loaded once, and tokenizers do not pad in two threads at a time.
+    """
 
     def __init__(self, name: str = DEFAULT_ENCODER) -> None:
         """Find the model; its weights are loaded when the first text is encoded.
@@ -84,20 +88,24 @@ class SentenceTransformerEncoder:
         """
         self.name = name
         self.folder: Path = resolve_model(name)
+        self._lock = RLock()
 
     @cached_property
     def identity(self) -> EncoderIdentity:
         """Which encoder this is."""
-        dimension = self._model.get_embedding_dimension()
+        with self._lock:
+            dimension = self._model.get_embedding_dimension()
         return EncoderIdentity(self.name, weights_sha256(self.folder), int(dimension or 0))
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for questions."""
-        return self._unit(self._model.encode_query(list(texts), batch_size=_BATCH, convert_to_tensor=True))
+        with self._lock:
+            return self._unit(self._model.encode_query(list(texts), batch_size=_BATCH, convert_to_tensor=True))
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for product texts."""
-        return self._unit(self._model.encode_document(list(texts), batch_size=_BATCH, convert_to_tensor=True))
+        with self._lock:
+            return self._unit(self._model.encode_document(list(texts), batch_size=_BATCH, convert_to_tensor=True))
 
     @cached_property
     def _model(self) -> SentenceTransformer:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from retrieval.catalog import Catalogue
@@ -24,7 +25,6 @@ DEFAULT_K = 4
 CANDIDATES = 100
 Ranking = list[tuple[int, float]]
 """Rows and their scores, best first."""
-_OPEN_ATTEMPTS = 3
 
 
 class HybridIndex:
@@ -38,12 +38,13 @@ class HybridIndex:
         self, folder: Path, manifest: dict[str, Any], catalogue: Catalogue, dense: DenseIndex, encoder: Encoder | None
     ) -> None:
         """Compose the parts; ``open`` is the way to do so."""
-        self.reranker: Reranker | None = None
         self.folder = folder
         self.manifest = manifest
         self.catalogue = catalogue
+        self.reranker: Reranker | None = None
         self._dense = dense
         self._given_encoder = encoder
+        self._opening = Lock()
 
     @classmethod
     def open(cls, folder: Path | str, *, encoder: Encoder | None = None, rerank: str = "auto") -> HybridIndex:
@@ -63,19 +64,27 @@ class HybridIndex:
             ModelNotFound: No such file of weights.
         """
         folder = Path(folder)
-        for attempt in range(1, _OPEN_ATTEMPTS + 1):
+        index = cls._open_generation(folder, encoder)
+        while read_manifest(folder)["generation"] != index.manifest["generation"]:
+            index = cls._open_generation(
+                folder, encoder
+            )  # replaced meanwhile: files may have gone while they were opened
+        if encoder is not None:
+            encoder.identity.check_same(index.encoder_identity)
+        index.reranker = _reranker(rerank, index.manifest["encoder"])
+        return index
+
+    @classmethod
+    def _open_generation(cls, folder: Path, encoder: Encoder | None) -> HybridIndex:
+        """Open the generation in force; a failure counts only if it still is in force afterwards."""
+        while True:
             manifest = read_manifest(folder)
             try:
                 check_files(folder, manifest, every_byte=False)
-                index = cls._compose(folder, manifest, encoder)
-                break
-            except Exception:  # a build may have replaced the generation between two steps
-                if attempt == _OPEN_ATTEMPTS or read_manifest(folder)["generation"] == manifest["generation"]:
+                return cls._compose(folder, manifest, encoder)
+            except Exception:
+                if read_manifest(folder)["generation"] == manifest["generation"]:
                     raise
-        if encoder is not None:
-            encoder.identity.check_same(index.encoder_identity)
-        index.reranker = _reranker(rerank, manifest["encoder"])
-        return index
 
     @classmethod
     def _compose(cls, folder: Path, manifest: dict[str, Any], encoder: Encoder | None) -> HybridIndex:
@@ -138,12 +147,14 @@ class HybridIndex:
             QuestionError: The question is empty or too long.
         """
         query = parse_question(question)
-        return replace(query, wanted=tuple(self._wanted(term) for term in query.terms))
+        return replace(query, wanted=tuple(map(self._weighted, query.wanted)))
 
-    def _wanted(self, term: str) -> Wanted:
-        spellings = (term, *self._speller.alternatives(term))
-        known = next((spelling for spelling in spellings if self._lexical.document_frequency(spelling)), term)
-        return Wanted(spellings, self._weight(known))
+    def _weighted(self, wanted: Wanted) -> Wanted:
+        """Add likely spellings to a term that stands alone, and weigh it as its commonest spelling."""
+        spellings = wanted.spellings
+        if len(spellings) == 1:
+            spellings = (*spellings, *self._speller.alternatives(spellings[0]))
+        return Wanted(spellings, min(map(self._weight, spellings)))
 
     def search_batch(self, questions: Sequence[str], k: int = DEFAULT_K) -> list[list[Hit]]:
         """Search for many questions; they are encoded together. See ``search``."""
@@ -153,7 +164,9 @@ class HybridIndex:
         if not queries:
             return []
         depth = max(k, CANDIDATES)
-        vectors = self._encoder.encode_queries([query.text for query in queries])
+        with self._opening:
+            encoder = self._encoder
+        vectors = encoder.encode_queries([query.english for query in queries])
         dense = self._dense.search(vectors, depth)
         return [
             self._hits(query, vector, nearest, self._lexical.search(query, depth), k)
@@ -170,7 +183,9 @@ class HybridIndex:
             Hit(self.catalogue[row], rank, score, ranks[0].get(row), ranks[1].get(row), cosine, bm25.get(row))
             for rank, ((row, score), cosine) in enumerate(zip(fused, cosines, strict=True), start=1)
         ]
-        return hits if self.reranker is None else self.reranker.rerank(query, hits)[:k]
+        if self.reranker is not None:
+            hits[:RERANK_DEPTH] = self.reranker.rerank(query, hits[:RERANK_DEPTH])
+        return hits[:k]
 
     def product(self, uid: str) -> Product | None:
         """Return the product with this uid, or whose twin has it; None when there is none."""

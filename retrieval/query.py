@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from retrieval.errors import QuestionError
+from retrieval.portuguese import entries, is_portuguese
 from retrieval.text import terms
 
 MAX_QUESTION_CHARACTERS = 2_000
@@ -81,15 +82,22 @@ class Query:
     """What to look for.
 
     Attributes:
-        text: The question, white space folded, bounded in length: for the encoder and the prompt.
+        text: The question, white space folded, bounded in length: for the prompt.
         wanted: The question without its frame and without question words: for everything that compares words. Never
             empty: a question of such words alone ("What If?") keeps them.
         phrases: The question after each frame taken off: each may be a title.
+        translation: The English words of a Portuguese question.
     """
 
     text: str
     wanted: tuple[Wanted, ...]
     phrases: tuple[str, ...]
+    translation: str = ""
+
+    @property
+    def english(self) -> str:
+        """What an English encoder reads."""
+        return self.translation or self.text
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -119,10 +127,15 @@ def parse_question(question: str) -> Query:
     stages = [text]
     while (frame := _FRAME.match(stages[-1])) and terms(stages[-1][frame.end() :]):
         stages.append(stages[-1][frame.end() :])
-    every = dict.fromkeys(terms(stages[-1]))
-    telling = tuple(term for term in every if term not in _question_terms())
-    wanted = tuple(Wanted((term,)) for term in telling or every)
-    return Query(text, wanted, tuple(stages))
+    found = entries(stages[-1]) if is_portuguese(text) else []
+    if found:
+        translation = " ".join(entry.english[0] if entry.english else entry.said for entry in found)
+        asked = [tuple(dict.fromkeys(terms(" ".join((entry.said, *entry.english))))) for entry in found]
+    else:
+        translation, asked = "", [(term,) for term in dict.fromkeys(terms(stages[-1]))]
+    asked = [spellings for spellings in asked if spellings]
+    telling = [spellings for spellings in asked if spellings[0] not in _question_terms()]
+    return Query(text, tuple(Wanted(spellings) for spellings in telling or asked), tuple(stages), translation)
 
 
 @cache

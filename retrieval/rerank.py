@@ -85,7 +85,7 @@ def features(query: Query, hits: Sequence[Hit]) -> Features:
     """
     from rapidfuzz import fuzz
 
-    question = query.text.lower()
+    question = query.english.lower()
     total = sum(wanted.weight for wanted in query.wanted) or 1.0
     rarest = max(query.wanted, key=lambda wanted: wanted.weight)
     numbers = [wanted for wanted in query.wanted if any(char.isdigit() for char in wanted.spellings[0])]

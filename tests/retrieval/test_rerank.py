@@ -93,3 +93,17 @@ def test_an_index_reranks_with_weights_of_its_encoder(tmp_path: Path, write_cata
     assert plain.search(question, 6)[0].product.uid == "MUG1"
     assert reversed_.search(question, 6)[-1].product.uid == "MUG1"
     assert [hit.rank for hit in reversed_.search(question, 3)] == [1, 2, 3]
+
+
+def test_only_the_first_fifty_hits_are_reranked(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
+    rows = [{"uid": f"P{i}", "title": f"mug {i}", "content": "mug " * (i + 1)} for i in range(70)]
+    built = build_index([write_catalogue(rows)], tmp_path / "i", encoder=KeywordEncoder())
+    Reranker(dict.fromkeys(FEATURES, 0.0) | {"fused_score": -1.0}, built.manifest["encoder"]).save(tmp_path / "r.json")
+    plain = HybridIndex.open(tmp_path / "i", encoder=KeywordEncoder(), rerank="none").search("mug", 70)
+    turned = HybridIndex.open(tmp_path / "i", encoder=KeywordEncoder(), rerank=str(tmp_path / "r.json")).search(
+        "mug", 70
+    )
+    uids = [hit.product.uid for hit in plain]
+    first, rest = [hit.product.uid for hit in turned[:50]], [hit.product.uid for hit in turned[50:]]
+    assert (first != uids[:50], sorted(first), rest) == (True, sorted(uids[:50]), uids[50:])
+    assert [hit.rank for hit in turned] == list(range(1, 71))
