@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.encoder import Vectors
-from retrieval.errors import IndexDamaged
+from retrieval.errors import IndexDamaged, IndexStoreError
 
 VECTORS_FILE = "vectors.faiss"
 
@@ -44,10 +44,17 @@ class DenseIndex:
             raise IndexDamaged(f"{path} is not a readable FAISS index; build the index again.") from error
 
     def save(self, folder: Path) -> None:
-        """Write the index into a folder."""
+        """Write the index into a folder.
+
+        Raises:
+            IndexStoreError: The file cannot be written.
+        """
         import faiss
 
-        faiss.write_index(self._faiss, str(folder / VECTORS_FILE))
+        try:
+            faiss.write_index(self._faiss, str(folder / VECTORS_FILE))
+        except RuntimeError as error:
+            raise IndexStoreError(f"Cannot write {folder / VECTORS_FILE}; is the disk full?") from error
 
     def add(self, vectors: Vectors) -> None:
         """Append vectors ``(n, dimension)`` as the next ``n`` rows."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from retrieval.errors import IndexDamaged
+from retrieval.errors import IndexDamaged, IndexStoreError
 from retrieval.query import Query
 from retrieval.schema import Product
 from retrieval.text import analyzer, terms
@@ -89,7 +89,11 @@ class TantivyIndex:
 
     @staticmethod
     def write(products: Iterable[Product], folder: Path) -> None:
-        """Index products in their order below a folder. One writer thread, so that equal input gives an equal index."""
+        """Index products in their order below a folder. One writer thread, so that equal input gives an equal index.
+
+        Raises:
+            IndexStoreError: The files cannot be written.
+        """
         import tantivy
 
         builder = tantivy.SchemaBuilder()
@@ -101,14 +105,17 @@ class TantivyIndex:
         index = tantivy.Index(builder.build(), path=str(path))
         index.register_tokenizer(_ANALYZER, analyzer())
         writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
-        for row, product in enumerate(products):
-            document = tantivy.Document()
-            document.add_unsigned("row", row)
-            document.add_text("title", product.title)
-            document.add_text("text", weighted_text(product))
-            writer.add_document(document)
-        writer.commit()
-        writer.wait_merging_threads()
+        try:
+            for row, product in enumerate(products):
+                document = tantivy.Document()
+                document.add_unsigned("row", row)
+                document.add_text("title", product.title)
+                document.add_text("text", weighted_text(product))
+                writer.add_document(document)
+            writer.commit()
+            writer.wait_merging_threads()
+        except ValueError as error:
+            raise IndexStoreError(f"Cannot write {path}: {error}.") from error
         for leftover in path.glob(".tantivy-*.lock"):
             leftover.unlink()
 

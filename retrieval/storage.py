@@ -35,6 +35,7 @@ FORMAT = "product-qa-index"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 _LOCK = ".lock"
+_BUILD = "python -m retrieval build CATALOG --out"
 _GENERATION = re.compile(r"gen-(\d{6})")
 
 
@@ -124,12 +125,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         IndexDamaged: The manifest was altered.
     """
     if not folder.is_dir():
-        raise IndexNotFound(f"No index at {folder}{nearest_path(folder)}; build one with: python -m retrieval build.")
+        raise IndexNotFound(f"No index at {folder}{nearest_path(folder)}; build one with: {_BUILD} {folder}.")
     path = folder / MANIFEST
     if not path.is_file():
         if any(_GENERATION.fullmatch(entry.name) for entry in folder.iterdir()):
             raise IndexIncomplete(f"A build of {folder} did not finish; run it again.")
-        raise IndexNotFound(f"{folder} holds no index; build one with: python -m retrieval build --out {folder}.")
+        raise IndexNotFound(f"{folder} holds no index; build one with: {_BUILD} {folder}.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -181,7 +181,9 @@ def test_a_file_in_place_of_an_index_is_not_suggested_in_its_own_place(tmp_path:
 
 def test_a_folder_without_index_says_so(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(IndexNotFound, match=r"holds no index; build one with: python -m retrieval build --out "):
+    with pytest.raises(
+        IndexNotFound, match=r"holds no index; build one with: python -m retrieval build CATALOG --out "
+    ):
         read_manifest(tmp_path)
 
 
