@@ -15,6 +15,7 @@ _GLUE = """
     have had do does can will would there which who you your their they he she his her also so than then such"""
 _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|cannot|\w+n['\u2019]t)\b", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^(?:\[?\d{1,2}[\].):](?:\s+|$)|[-*\u2022]\s*)+")
+_FULL_STOP = re.compile(r"[.!?\u2026][\"'\u2019\u201d)\]]*$")
 _LITERAL = re.compile(r"\d")
 
 
@@ -50,10 +51,20 @@ def trace(statement: str, products: Sequence[Product]) -> Citation | None:
     return None
 
 
-def supported(text: str, products: Sequence[Product]) -> list[tuple[str, Citation]]:
-    """Return the sentences of a text that can be traced, each once, with their sources."""
+def supported(text: str, products: Sequence[Product], *, ended: bool = True) -> list[tuple[str, Citation]]:
+    """Return the sentences of a text that can be traced, each once, with their sources.
+
+    Args:
+        text: What a model wrote.
+        products: Where to look.
+        ended: False while the model still writes: its last sentence is left out then. Of a text that has ended, a last
+            sentence after others that lacks its full stop was cut off, and is left out too.
+    """
+    said = sentences(" ".join(text.split()))
+    if said and (not ended or (len(said) > 1 and not _FULL_STOP.search(said[-1]))):
+        said = said[:-1]
     found: dict[str, Citation] = {}
-    for sentence in sentences(" ".join(text.split())):
+    for sentence in said:
         statement = _LIST_MARK.sub("", sentence)
         if statement and statement not in found and (citation := trace(statement, products)):
             found[statement] = citation

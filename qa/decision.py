@@ -6,7 +6,7 @@ import re
 
 from retrieval.query import Query, Wanted
 from retrieval.schema import Hit, Product
-from retrieval.text import terms
+from retrieval.text import sentences, terms
 
 MATCH_THRESHOLD = 0.30
 """Below this evidence no product matches. Chosen on development questions: see docs/log.md."""
@@ -35,8 +35,8 @@ def evidence(query: Query, hit: Hit) -> float:
 
 
 def declines(text: str) -> bool:
-    """Tell whether a model's words say that the description does not hold the answer."""
-    return bool(_DECLINES.search(text))
+    """Tell whether a model's words begin by saying that the description does not hold the answer."""
+    return bool(_DECLINES.search(" ".join(sentences(text)[:1])))
 
 
 def asked_beyond_title(query: Query, product: Product) -> list[Wanted]:

@@ -154,12 +154,11 @@ class ProductQA:
         if asked.messages and self.generator is not None:
             for piece in self.generator.stream(asked.messages, self._max_new_tokens):
                 text += piece
-                complete = text[: max(text.rfind(mark) for mark in (". ", "! ", "? ", "\n")) + 1]
-                for statement, _ in _informative(complete, asked.fitting)[given:]:
+                for statement, _ in _statements(asked, text, ended=False)[given:]:
                     yield (" " if given else "") + statement
                     given += 1
         answer = self._conclude(asked, text.strip(), (perf_counter() - began) * 1_000)
-        already = len(" ".join(statement for statement, _ in _informative(text, asked.fitting)[:given]))
+        already = len(" ".join(statement for statement, _ in _statements(asked, text)[:given]))
         yield answer.text[already:]
         yield answer
 
@@ -213,14 +212,14 @@ class ProductQA:
         if not asked.fitting:
             return Answer(NO_MATCH, "no_match")
         best = asked.fitting[0]
-        if declines(text) and asked_beyond_title(asked.query, best):
-            return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
-        if statements := _informative(text, asked.fitting):
+        if statements := _statements(asked, text):
             citations = tuple(dict.fromkeys(citation for _, citation in statements))
             product = next(product for product in asked.fitting if product.uid == citations[0].uid)
             said = " ".join(statement for statement, _ in statements)
             notes = () if _same_words(said, text) else (_LEFT_OUT,)
             return Answer(said, "answered", product, citations=citations, notes=notes)
+        if _is_declined(asked, text):
+            return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
         return self._quote(asked.query, best, because_of_model=bool(text))
 
     def _quote(self, query: Query, product: Product, *, because_of_model: bool) -> Answer:
@@ -271,10 +270,18 @@ class AnswerStream(Iterator[str]):
             close()
 
 
-def _informative(text: str, products: Sequence[Product]) -> list[tuple[str, Citation]]:
-    """Return the traceable statements of a text that say more than their product's title."""
-    titles = {product.uid: terms(product.title) for product in products}
-    return [(said, source) for said, source in supported(text, products) if says_more_than(said, titles[source.uid])]
+def _statements(asked: _Asked, text: str, *, ended: bool = True) -> list[tuple[str, Citation]]:
+    """Return the traceable statements of a text that say more than their product's title; none once it declines."""
+    if not asked.fitting or _is_declined(asked, text):
+        return []
+    titles = {product.uid: terms(product.title) for product in asked.fitting}
+    traced = supported(text, asked.fitting, ended=ended)
+    return [(said, source) for said, source in traced if says_more_than(said, titles[source.uid])]
+
+
+def _is_declined(asked: _Asked, text: str) -> bool:
+    """Tell whether the model declines; what a product is, its description always says."""
+    return declines(text) and bool(asked_beyond_title(asked.query, asked.fitting[0]))
 
 
 def _same_words(one: str, other: str) -> bool:

@@ -46,6 +46,14 @@ def test_what_a_single_sentence_does_not_hold_is_not_traced(statement: str) -> N
     assert trace(statement, [TENT, MUG]) is None
 
 
+def test_a_sentence_that_was_cut_off_is_left_out() -> None:
+    cut = "It weighs 2.4 kg. The tent sleeps"
+    assert [said for said, _ in supported(cut, [TENT])] == ["It weighs 2.4 kg."]
+    assert [said for said, _ in supported(cut, [TENT], ended=False)] == ["It weighs 2.4 kg."]
+    assert supported("It weighs 2.4 kg.", [TENT], ended=False) == []
+    assert [said for said, _ in supported("2.4 kg", [TENT])] == ["2.4 kg"]
+
+
 def test_only_the_sentences_that_can_be_traced_come_out() -> None:
     said = "1. It weighs 2.4 kg. It was written by Ann Lee. It weighs 2.4 kg. 2."
     assert [(statement, source.quote) for statement, source in supported(said, [TENT])] == [

@@ -97,7 +97,18 @@ def test_a_batch_equals_one_by_one(index: HybridIndex) -> None:
 
 
 @pytest.mark.parametrize(
-    "says", ["It weighs 2.4 kg. It sleeps two people.", "Designed by Ann Lee. It weighs 2.4 kg", "Nonsense", ""]
+    "says",
+    [
+        "It weighs 2.4 kg. It sleeps two people.",
+        "Designed by Ann Lee. It weighs 2.4 kg.",
+        "It weighs 2.4 kg. The tent sleeps",
+        f"{NOT_IN_DESCRIPTION} It weighs 2.4 kg. It sleeps two people.",
+        f"It weighs 2.4 kg. {NOT_IN_DESCRIPTION}",
+        "It weighs approx. 2.4 kg. It sleeps two people.",
+        "2.4 kg",
+        "Nonsense",
+        "",
+    ],
 )
 def test_a_stream_spells_the_answer_and_nothing_else(index: HybridIndex, says: str) -> None:
     pipeline = ProductQA(index, ScriptedGenerator(says))
