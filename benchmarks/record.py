@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib.metadata
 import json
@@ -24,6 +25,15 @@ _LIBRARIES = (
     "rank-bm25",
     "numpy",
 )
+
+
+def parse_arguments(description: str | None, data: str) -> argparse.Namespace:
+    """Read what every measurement is told: the index, a file of ``data``, the name of the result file."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument(f"--{data}", type=Path, required=True)
+    parser.add_argument("--name", required=True, help="name of the result file")
+    return parser.parse_args()
 
 
 def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int | None = None) -> Path:

@@ -5,23 +5,17 @@ python -m benchmarks.search --index INDEX --questions FILE --name RESULT
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
-from benchmarks.record import write_result
+from benchmarks.record import parse_arguments, write_result
 from benchmarks.search_quality import findable
 from retrieval.index import HybridIndex
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--name", required=True, help="name of the result file")
-    options = parser.parse_args()
+    options = parse_arguments(__doc__, "questions")
     questions = [question["question"] for question in findable(options.questions)]
     arms = {"reranked": HybridIndex.open(options.index), "fusion only": HybridIndex.open(options.index, rerank="none")}
     spent: dict[str, list[float]] = {arm: [] for arm in arms}

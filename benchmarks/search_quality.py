@@ -5,14 +5,13 @@ python -m benchmarks.search_quality --index INDEX --questions FILE --name RESULT
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.record import write_result
+from benchmarks.record import parse_arguments, write_result
 from retrieval.index import CANDIDATES, HybridIndex
 from retrieval.metrics import hit_at_k, reciprocal_rank
 from retrieval.schema import Hit
@@ -69,11 +68,7 @@ def figures(rankings: list[list[bool]], cutoffs: Sequence[int]) -> dict[str, flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--name", required=True, help="name of the result file")
-    options = parser.parse_args()
+    options = parse_arguments(__doc__, "questions")
     index = HybridIndex.open(options.index)
     result = measure(index, findable(options.questions))
     for group, values in result.items():

@@ -5,7 +5,6 @@ python -m benchmarks.shop_queries --index INDEX --qrels FILE --name RESULT
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmarks.record import write_result
+from benchmarks.record import parse_arguments, write_result
 from benchmarks.search_quality import half
 from retrieval.index import CANDIDATES, HybridIndex
 from retrieval.metrics import ndcg_at_k
@@ -39,11 +38,7 @@ def ndcg(hits: list[Hit], judged: dict[str, float]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--qrels", type=Path, required=True)
-    parser.add_argument("--name", required=True, help="name of the result file")
-    options = parser.parse_args()
+    options = parse_arguments(__doc__, "qrels")
     judged = judgements(options.qrels)
     queries = list(judged)
     plain = HybridIndex.open(options.index, rerank="none").search_batch(queries, CANDIDATES)

@@ -1,1 +1,1 @@
-"""Tuning of the language model on retrieved context."""
+"""Learning from questions whose answer is known: so far the weights of the reranker."""

@@ -24,7 +24,7 @@ def evidence(query: Query, hit: Hit) -> float:
     """Return how well a question fits a hit, in [0, 1].
 
     The mean of the share of the question's terms, by weight, that the product holds, and of the cosine between question
-    and product (0 where the dense half did not return it).
+    and product (0 for a product that was not searched for).
 
     Args:
         query: The question, its terms weighted.

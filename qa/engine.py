@@ -216,7 +216,7 @@ class ProductQA:
             citations = tuple(dict.fromkeys(citation for _, citation in statements))
             product = next(product for product in asked.fitting if product.uid == citations[0].uid)
             said = " ".join(statement for statement, _ in statements)
-            notes = () if _same_words(said, text) else (_LEFT_OUT,)
+            notes = () if said.split() == text.split() else (_LEFT_OUT,)
             return Answer(said, "answered", product, citations=citations, notes=notes)
         if _is_declined(asked, text):
             return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
@@ -282,7 +282,3 @@ def _statements(asked: _Asked, text: str, *, ended: bool = True) -> list[tuple[s
 def _is_declined(asked: _Asked, text: str) -> bool:
     """Tell whether the model declines; what a product is, its description always says."""
     return declines(text) and bool(asked_beyond_title(asked.query, asked.fitting[0]))
-
-
-def _same_words(one: str, other: str) -> bool:
-    return one.split() == other.split()

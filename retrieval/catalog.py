@@ -36,6 +36,7 @@ class Catalogue(Sequence[Product]):
         """
         self.folder = Path(folder)
         self.report: CatalogueReport | None = None
+        self._keep: tempfile.TemporaryDirectory[str] | None = None
         self._table = _map(self.folder / PRODUCTS_FILE, ["uid", "title", "content"])
         twins = _map(self.folder / TWINS_FILE, ["row", "uid"])
         self._twins: dict[int, tuple[str, ...]] = {}
@@ -95,8 +96,6 @@ class Catalogue(Sequence[Product]):
         catalogue = cls.write(CatalogueReader(paths, **options), folder.name)
         catalogue._keep = folder
         return catalogue
-
-    _keep: tempfile.TemporaryDirectory[str] | None = None
 
     def __len__(self) -> int:
         return int(self._table.num_rows)

@@ -65,10 +65,6 @@ class HybridIndex:
         """
         folder = Path(folder)
         index = cls._open_generation(folder, encoder)
-        while read_manifest(folder)["generation"] != index.manifest["generation"]:
-            index = cls._open_generation(
-                folder, encoder
-            )  # replaced meanwhile: files may have gone while they were opened
         if encoder is not None:
             encoder.identity.check_same(index.encoder_identity)
         index.reranker = _reranker(rerank, index.manifest["encoder"])
@@ -76,15 +72,23 @@ class HybridIndex:
 
     @classmethod
     def _open_generation(cls, folder: Path, encoder: Encoder | None) -> HybridIndex:
-        """Open the generation in force; a failure counts only if it still is in force afterwards."""
+        """Open the generation in force.
+
+        What happened counts only if that generation is still in force afterwards: otherwise files may have gone while
+        they were opened, which not every library tells.
+        """
         while True:
             manifest = read_manifest(folder)
+            outcome: HybridIndex | Exception
             try:
                 check_files(folder, manifest, every_byte=False)
-                return cls._compose(folder, manifest, encoder)
-            except Exception:
-                if read_manifest(folder)["generation"] == manifest["generation"]:
-                    raise
+                outcome = cls._compose(folder, manifest, encoder)
+            except Exception as error:
+                outcome = error
+            if read_manifest(folder)["generation"] == manifest["generation"]:
+                if isinstance(outcome, Exception):
+                    raise outcome
+                return outcome
 
     @classmethod
     def _compose(cls, folder: Path, manifest: dict[str, Any], encoder: Encoder | None) -> HybridIndex:
