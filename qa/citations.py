@@ -71,6 +71,18 @@ def supported(text: str, products: Sequence[Product], *, ended: bool = True) -> 
     return list(found.items())
 
 
+def is_quote(said: str, product: Product) -> bool:
+    """Tell whether words stand in a product's title or content, letter by letter."""
+    return bool(said) and (said in product.title or said in product.content)
+
+
+def as_sentence(said: str) -> str:
+    """Begin words with a capital, where that changes no name such as "iPhone", and end them with a full stop."""
+    first = said.split(" ", 1)[0]
+    begun = said[:1].upper() + said[1:] if first.islower() and first.isalpha() else said
+    return begun if _FULL_STOP.search(begun) else f"{begun}."
+
+
 def says_more_than(statement: str, known: Iterable[str]) -> bool:
     """Tell whether a statement holds a telling term that is not among the known ones."""
     return not _telling(statement) <= set(known)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from retrieval.query import Query, Wanted
-from retrieval.schema import Hit, Product
+from retrieval.query import Query
+from retrieval.schema import Hit
 from retrieval.text import sentences, terms
 
 MATCH_THRESHOLD = 0.30
@@ -37,9 +37,3 @@ def evidence(query: Query, hit: Hit) -> float:
 def declines(text: str) -> bool:
     """Tell whether a model's words begin by saying that the description does not hold the answer."""
     return bool(_DECLINES.search(" ".join(sentences(text)[:1])))
-
-
-def asked_beyond_title(query: Query, product: Product) -> list[Wanted]:
-    """Return what a question asks for beyond a product's title; nothing when it asks what the product is."""
-    title = set(terms(product.title))
-    return [wanted for wanted in query.wanted if not wanted.is_among(title)]

@@ -9,23 +9,33 @@ from pathlib import Path
 from time import perf_counter
 
 from qa.answers import Answer, Citation
-from qa.citations import says_more_than, supported
-from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, asked_beyond_title, declines, evidence
-from qa.generators.base import Generator
+from qa.citations import as_sentence, is_quote, says_more_than, supported
+from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, declines, evidence
+from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.transformers_lm import TransformersGenerator
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.index import DEFAULT_K, HybridIndex
-from retrieval.models import DEFAULT_LANGUAGE_MODEL
-from retrieval.prompt import NO_MATCH, NOT_IN_DESCRIPTION, Message, build_messages
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
+from retrieval.prompt import (
+    NO_PRODUCT,
+    NOT_SAID,
+    PROMPT_PRODUCTS,
+    WORDS_PER_PRODUCT,
+    Shown,
+    build_messages,
+    choose_context,
+    read_completion,
+)
 from retrieval.query import Query, parse_question
 from retrieval.schema import Hit, Product
-from retrieval.snippet import select_sentences
+from retrieval.snippet import beyond_title, select_sentences
 from retrieval.text import terms
 
 DEFAULT_INDEX = "indexes/sample"
 EXTRACTIVE = "extractive"
-WORDS_PER_PRODUCT = 60
+NOT_IN_DESCRIPTION = "The description does not say."
+NO_MATCH = "No matching product was found."
 _FEWEST_WORDS_PER_PRODUCT = 8
 _QUOTE_WORDS = 40
 _LEAD_SENTENCES = 2
@@ -43,8 +53,8 @@ class _Asked:
     hits: tuple[Hit, ...]
     fitting: tuple[Product, ...]
     evidence: float
-    messages: tuple[Message, ...]
-    milliseconds: float
+    prompt: Prompt | None
+    milliseconds: dict[str, float]
 
 
 class ProductQA:
@@ -55,7 +65,7 @@ class ProductQA:
         index: HybridIndex,
         generator: Generator | None,
         *,
-        k: int = DEFAULT_K,
+        k: int = PROMPT_PRODUCTS,
         max_prompt_tokens: int = 1_024,
         max_new_tokens: int = 48,
     ) -> None:
@@ -86,9 +96,10 @@ class ProductQA:
         index: Path | str | None = None,
         model: str = DEFAULT_LANGUAGE_MODEL,
         *,
-        k: int = DEFAULT_K,
+        k: int = PROMPT_PRODUCTS,
         encoder: Encoder | None = None,
         rerank: str = "auto",
+        adapter: Path | str = "auto",
         max_prompt_tokens: int = 1_024,
         max_new_tokens: int = 48,
     ) -> ProductQA:
@@ -100,16 +111,19 @@ class ProductQA:
             k: Products shown to the model.
             encoder: The index's encoder, if it is not to be found by its id.
             rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
+            adapter: ``auto`` takes the one that ships for this model, if there is one; ``none`` leaves the model
+                untuned; anything else is the folder of an adapter.
             max_prompt_tokens: Longest prompt.
             max_new_tokens: Longest answer.
 
         Raises:
             IndexStoreError: The index cannot be opened.
             ModelNotFound: The model is nowhere to be had.
+            AdapterMismatch: The adapter belongs to another model, or to another version of the prompt.
         """
         folder = index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX
         opened = HybridIndex.open(folder, encoder=encoder, rerank=rerank)
-        generator = None if model == EXTRACTIVE else TransformersGenerator(model)
+        generator = None if model == EXTRACTIVE else TransformersGenerator(model, find_adapter(str(adapter), model))
         return cls(opened, generator, k=k, max_prompt_tokens=max_prompt_tokens, max_new_tokens=max_new_tokens)
 
     def answer(self, question: str, *, product: str | None = None, retrieval: bool = True) -> Answer:
@@ -137,11 +151,11 @@ class ProductQA:
         answers: list[Answer] = []
         for start in range(0, len(asked), _BATCH):
             batch = asked[start : start + _BATCH]
-            prompts = [each.messages for each in batch if each.messages]
+            prompts = [each.prompt for each in batch if each.prompt]
             began = perf_counter()
-            texts = iter(self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ())
+            said = iter(self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ())
             spent = (perf_counter() - began) * 1_000 / max(1, len(prompts))
-            answers += [self._conclude(each, next(texts) if each.messages else "", spent) for each in batch]
+            answers += [self._conclude(each, next(said) if each.prompt else None, spent) for each in batch]
         return answers
 
     def stream(self, question: str, *, product: str | None = None) -> AnswerStream:
@@ -151,13 +165,18 @@ class ProductQA:
     def _stream(self, asked: _Asked) -> Iterator[str | Answer]:
         began = perf_counter()
         text, given = "", 0
-        if asked.messages and self.generator is not None:
-            for piece in self.generator.stream(asked.messages, self._max_new_tokens):
+        completion: Completion | None = None
+        if asked.prompt and self.generator is not None:
+            for piece in self.generator.stream(asked.prompt, self._max_new_tokens):
+                if isinstance(piece, Completion):
+                    completion = piece
+                    continue
                 text += piece
-                for statement, _ in _statements(asked, text, ended=False)[given:]:
-                    yield (" " if given else "") + statement
-                    given += 1
-        answer = self._conclude(asked, text.strip(), (perf_counter() - began) * 1_000)
+                if read_completion(text).number is None:
+                    for statement, _ in _statements(asked, text, ended=False)[given:]:
+                        yield (" " if given else "") + statement
+                        given += 1
+        answer = self._conclude(asked, completion, (perf_counter() - began) * 1_000)
         already = len(" ".join(statement for statement, _ in _statements(asked, text)[:given]))
         yield answer.text[already:]
         yield answer
@@ -165,45 +184,54 @@ class ProductQA:
     def _ask(self, questions: Sequence[str], uid: str | None) -> list[_Asked]:
         began = perf_counter()
         if uid is None:
-            found = self.index.search_batch(questions, self.k)
+            found = self.index.search_batch(questions, max(self.k, DEFAULT_K))
         else:
             known = self.index.product(uid)
             if known is None:
                 raise UsageError(f"No product {uid} in {self.index.folder}.")
             found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
-        searched = (perf_counter() - began) * 1_000 / max(1, len(questions))
-        return [
-            self._prepare(q, tuple(hits), uid is not None, searched) for q, hits in zip(questions, found, strict=True)
-        ]
+        queries = [self.index.query(question) for question in questions]
+        searched = perf_counter()
+        judged = [self._fitting(query, hits, uid is not None) for query, hits in zip(queries, found, strict=True)]
+        to_prompt = [place for place, (numbers, _) in enumerate(judged) if numbers and self.generator is not None]
+        shown = choose_context(self.index.encoder, [(queries[place], found[place][: self.k]) for place in to_prompt])
+        contexts = dict(zip(to_prompt, shown, strict=True))
+        asked = []
+        for place, (query, hits, (numbers, best)) in enumerate(zip(queries, found, judged, strict=True)):
+            prompt = self._prompt(query, hits, contexts[place], numbers) if place in contexts else None
+            fitting = tuple(hits[number - 1].product for number in numbers)
+            asked.append(_Asked(query, tuple(hits), fitting, best, prompt, {}))
+        steps = {"search": searched - began, "context": perf_counter() - searched}
+        spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
+        return [replace(each, milliseconds=spent) for each in asked]
 
-    def _prepare(self, question: str, hits: tuple[Hit, ...], product_is_known: bool, searched: float) -> _Asked:
-        query = self.index.query(question)
-        found = [evidence(query, hit) for hit in hits]
+    def _fitting(self, query: Query, hits: Sequence[Hit], product_is_known: bool) -> tuple[tuple[int, ...], float]:
+        """Return the numbers, from 1, of the shown hits that fit, and the best hit's evidence."""
+        found = [evidence(query, hit) for hit in hits[: self.k]]
         best = max(found, default=0.0)
         needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)
-        fitting = tuple(hit.product for hit, value in zip(hits, found, strict=True) if value >= needed)
-        messages = self._messages(self.generator, query, hits) if fitting and self.generator is not None else []
-        return _Asked(query, hits, fitting, best, tuple(messages), searched)
+        return tuple(number for number, value in enumerate(found, start=1) if value >= needed), best
 
-    def _messages(self, generator: Generator, query: Query, hits: Sequence[Hit]) -> list[Message]:
-        """Render the prompt, with fewer words a product until it fits."""
+    def _prompt(self, query: Query, hits: Sequence[Hit], context: list[Shown], numbers: tuple[int, ...]) -> Prompt:
+        """Render the prompt, with fewer words a product, then fewer products, until it fits."""
+        assert self.generator is not None
         allowance = WORDS_PER_PRODUCT
         while True:
-            context = [(hit.product, select_sentences(query, hit.product, allowance)) for hit in hits]
             messages = build_messages(query.text, context)
-            if generator.count_tokens(messages) <= self._max_prompt_tokens:
-                return messages
+            if self.generator.count_tokens(messages) <= self._max_prompt_tokens:
+                return Prompt(tuple(messages), tuple(context), tuple(n for n in numbers if n <= len(context)))
             if allowance > _FEWEST_WORDS_PER_PRODUCT:
                 allowance = max(_FEWEST_WORDS_PER_PRODUCT, allowance * 2 // 3)
-            elif len(hits) > 1:
-                hits = hits[:-1]
+            elif len(context) > numbers[0]:
+                hits = hits[: len(context) - 1]
             else:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
+            context = choose_context(self.index.encoder, [(query, hits[: self.k])], allowance)[0]
 
-    def _conclude(self, asked: _Asked, text: str, generated: float) -> Answer:
+    def _conclude(self, asked: _Asked, completion: Completion | None, generated: float) -> Answer:
         began = perf_counter()
-        answer = self._judge(asked, text)
-        timings = {"search": asked.milliseconds, "generate": generated, "check": (perf_counter() - began) * 1_000}
+        answer = self._judge(asked, completion.text if completion else "")
+        timings = asked.milliseconds | {"generate": generated, "check": (perf_counter() - began) * 1_000}
         timings["total"] = sum(timings.values())
         rounded = {step: round(spent, 1) for step, spent in timings.items()}
         return replace(answer, hits=asked.hits, confidence=round(min(1.0, asked.evidence), 4), timings=rounded)
@@ -211,20 +239,32 @@ class ProductQA:
     def _judge(self, asked: _Asked, text: str) -> Answer:
         if not asked.fitting:
             return Answer(NO_MATCH, "no_match")
-        best = asked.fitting[0]
+        reading = read_completion(text)
+        if reading.said == NO_PRODUCT:
+            return Answer(NO_MATCH, "no_match")
+        shown = asked.prompt.context if asked.prompt else ()
+        if reading.number is not None and reading.number <= len(shown):
+            product = shown[reading.number - 1][0]
+            if reading.said == NOT_SAID:
+                return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
+            if is_quote(reading.said, product) and product in asked.fitting:
+                said = f"{product.title}: {reading.said}" if reading.identifies else reading.said
+                return Answer(as_sentence(said), "answered", product, citations=(Citation(product.uid, reading.said),))
+            text = reading.said
         if statements := _statements(asked, text):
             citations = tuple(dict.fromkeys(citation for _, citation in statements))
             product = next(product for product in asked.fitting if product.uid == citations[0].uid)
             said = " ".join(statement for statement, _ in statements)
             notes = () if said.split() == text.split() else (_LEFT_OUT,)
             return Answer(said, "answered", product, citations=citations, notes=notes)
+        best = asked.fitting[0]
         if _is_declined(asked, text):
             return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
         return self._quote(asked.query, best, because_of_model=bool(text))
 
     def _quote(self, query: Query, product: Product, *, because_of_model: bool) -> Answer:
         """Quote the sentence that fits the question best, or the lead where the question asks what the product is."""
-        asked = asked_beyond_title(query, product)
+        asked = beyond_title(query, product)
         spans = select_sentences(query, product, _QUOTE_WORDS, 1 if asked else _LEAD_SENTENCES)
         quoted = set(terms(" ".join(spans)))
         if asked and not any(wanted.is_among(quoted) for wanted in asked):
@@ -240,7 +280,7 @@ class ProductQA:
         for question in questions:
             began = perf_counter()
             messages = build_messages(parse_question(question).text, None)
-            text = self.generator.generate([messages], self._max_new_tokens)[0]
+            text = self.generator.generate([Prompt(tuple(messages))], self._max_new_tokens)[0].text
             spent = round((perf_counter() - began) * 1_000, 1)
             answers.append(Answer(text, "answered", timings={"generate": spent, "total": spent}, notes=(_UNCHECKED,)))
         return answers
@@ -281,4 +321,4 @@ def _statements(asked: _Asked, text: str, *, ended: bool = True) -> list[tuple[s
 
 def _is_declined(asked: _Asked, text: str) -> bool:
     """Tell whether the model declines; what a product is, its description always says."""
-    return declines(text) and bool(asked_beyond_title(asked.query, asked.fitting[0]))
+    return declines(text) and bool(beyond_title(asked.query, asked.fitting[0]))

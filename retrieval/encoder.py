@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import EncoderMismatch
+from retrieval.errors import EncoderMismatch, ModelNotFound
 from retrieval.models import (
     DEFAULT_ENCODER,
     cpu_gains_from_bfloat16,
@@ -20,11 +23,16 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
+from retrieval.storage import sha256_of_files
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Vectors = NDArray[np.float32]
+TUNED_FORMAT = "product-qa-encoder"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+"""What PEFT writes of an adapter."""
+RUN_FILE = "run.json"
 _BATCH = 64
 
 
@@ -34,7 +42,7 @@ class EncoderIdentity:
 
     Attributes:
         id: The name it was asked for by: a hub id or a folder.
-        weights_sha256: SHA-256 of its weight files.
+        weights_sha256: SHA-256 of its weight files; of a tuned one, over that of its base and over its adapter.
         dimension: Length of a vector.
     """
 
@@ -74,8 +82,29 @@ class Encoder(Protocol):
         """Return an array ``(n, dimension)`` of unit vectors for product texts."""
 
 
+def read_run(folder: Path) -> dict[str, Any] | None:
+    """Read how an encoder was tuned.
+
+    Returns:
+        What ``run.json`` says, under ``base`` the id and the hash of the model beneath the adapter; None for a model
+        that is not an adapter.
+
+    Raises:
+        ModelNotFound: An adapter that ``python -m finetune encoder`` did not write, or not wholly.
+    """
+    if not (folder / ADAPTER_FILES[0]).is_file():
+        return None
+    try:
+        run: Any = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        if run["format"] == TUNED_FORMAT and all((folder / name).is_file() for name in ADAPTER_FILES):
+            return dict(run)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise ModelNotFound(f"{folder} is an adapter, but not a whole one that python -m finetune encoder wrote.")
+
+
 class SentenceTransformerEncoder:
-    """A sentence-transformers model, in bfloat16 where the processor gains from it.
+    """A sentence-transformers model, or a LoRA adapter over one, in bfloat16 where the processor gains from it.
 
     Threads take turns: the model is loaded once, and tokenizers do not pad in two threads at a time.
     """
@@ -84,18 +113,31 @@ class SentenceTransformerEncoder:
         """Find the model; its weights are loaded when the first text is encoded.
 
         Raises:
-            ModelNotFound: The model is nowhere to be had.
+            ModelNotFound: The model, or the base of an adapter, is nowhere to be had.
+            EncoderMismatch: The base is not the one that the adapter was tuned on.
         """
         self.name = name
         self.folder: Path = resolve_model(name)
         self._lock = RLock()
+        run = read_run(self.folder)
+        self._base = resolve_model(run["base"]["id"]) if run else self.folder
+        self._tuned = run is not None
+        if run and weights_sha256(self._base) != run["base"]["weights_sha256"]:
+            raise EncoderMismatch(
+                f"{name} was tuned on other weights ({run['base']['weights_sha256'][:12]}) than {self._base} holds; "
+                "tune it again, or install the base that it was tuned on."
+            )
 
     @cached_property
     def identity(self) -> EncoderIdentity:
         """Which encoder this is."""
         with self._lock:
             dimension = self._model.get_embedding_dimension()
-        return EncoderIdentity(self.name, weights_sha256(self.folder), int(dimension or 0))
+        sha256 = weights_sha256(self._base)
+        if self._tuned:
+            adapter = sha256_of_files([self.folder / name for name in ADAPTER_FILES])
+            sha256 = hashlib.sha256(f"{sha256}{adapter}".encode()).hexdigest()
+        return EncoderIdentity(self.name, sha256, int(dimension or 0))
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for questions."""
@@ -115,7 +157,16 @@ class SentenceTransformerEncoder:
         quiet_model_libraries()
         fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_gains_from_bfloat16()
         dtype = torch.bfloat16 if fast else torch.float32
-        return SentenceTransformer(str(self.folder), model_kwargs={"dtype": dtype}, local_files_only=True)
+        if not self._tuned:
+            return SentenceTransformer(str(self.folder), model_kwargs={"dtype": dtype}, local_files_only=True)
+        from peft import PeftModel
+
+        # merged before it is rounded: what an adapter adds is smaller than a step of bfloat16
+        model = SentenceTransformer(str(self._base), model_kwargs={"dtype": torch.float32}, local_files_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT's, about transformers
+            PeftModel.from_pretrained(model.transformers_model, str(self.folder)).merge_and_unload()
+        return model.to(dtype)
 
     def _unit(self, vectors: Any) -> Vectors:
         array: Vectors = vectors.float().cpu().numpy().reshape(-1, self.identity.dimension)

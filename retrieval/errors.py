@@ -14,6 +14,7 @@ ProductQAError
 │   └── IndexLocked         another process is building it
 ├── EncoderMismatch         an index opened with another encoder than the one it was built with
 ├── ModelNotFound           no folder, no installed package and no hub has that model
+├── TrainingDataError       rows that must not be trained on: cut off, without labels, or leaking into evaluation
 ├── MissingExtra            an optional dependency that a feature needs
 └── GenerationError         the language model failed while it answered
 """
@@ -78,6 +79,10 @@ class EncoderMismatch(ProductQAError):
 
 class ModelNotFound(ProductQAError):
     """A model that is nowhere to be had."""
+
+
+class TrainingDataError(ProductQAError):
+    """Rows that must not be trained on."""
 
 
 class MissingExtra(ProductQAError):

@@ -120,6 +120,12 @@ class HybridIndex:
         return encoder
 
     @property
+    def encoder(self) -> Encoder:
+        """Its encoder; made when first asked for."""
+        with self._opening:
+            return self._encoder
+
+    @property
     def encoder_identity(self) -> EncoderIdentity:
         """The encoder it was built with."""
         recorded = self.manifest["encoder"]
@@ -168,9 +174,7 @@ class HybridIndex:
         if not queries:
             return []
         depth = max(k, CANDIDATES)
-        with self._opening:
-            encoder = self._encoder
-        vectors = encoder.encode_queries([query.english for query in queries])
+        vectors = self.encoder.encode_queries([query.english for query in queries])
         dense = self._dense.search(vectors, depth)
         return [
             self._hits(query, vector, nearest, self._lexical.search(query, depth), k)

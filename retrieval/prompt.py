@@ -1,30 +1,95 @@
 """The one prompt: training rows and answers render the very same text.
 
 Change anything that alters a token and ``PROMPT_VERSION`` goes up: adapters are bound to it.
+
+A completion has one of four forms. ``[2] words`` answers with words of product 2; ``[2]: words`` says that it is
+product 2, and describes it; ``[2] Not in the description.`` and ``No matching product.`` decline.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from retrieval.schema import Product
+from retrieval.encoder import Encoder
+from retrieval.query import Query
+from retrieval.schema import Hit, Product
+from retrieval.snippet import promising_pieces, select_pieces
 
-PROMPT_VERSION = 1
-NOT_IN_DESCRIPTION = "The description does not say."
-NO_MATCH = "No matching product was found."
+PROMPT_VERSION = 2
+PROMPT_PRODUCTS = 3
+WORDS_PER_PRODUCT = 60
+NOT_SAID = "Not in the description."
+NO_PRODUCT = "No matching product."
 SYSTEM = (
-    "You answer a shopper's question from product descriptions. "
-    "Use the words of the description that fits the question and nothing else. Answer in one short sentence. "
-    f"If the description does not hold the answer, say: {NOT_IN_DESCRIPTION}"
+    "Answer the shopper's question from the product descriptions. Write the number of the product that fits, then copy "
+    "the words that answer: [1] words. If it is asked which product it is, or what it is like, write [1]: and the "
+    f"words that describe it. If its description does not say, write [1] {NOT_SAID} If no product fits, write: "
+    f"{NO_PRODUCT}"
 )
-SYSTEM_WITHOUT_RETRIEVAL = "You answer a shopper's question about a product in one short sentence."
-PASSAGE_GAP = " … "
+SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
+SPAN_GAP = " … "
 Message = dict[str, str]
+Shown = tuple[Product, tuple[str, ...]]
+"""A product, and the spans of its content that are shown."""
+
+_CITES = re.compile(r"\[(\d{1,2})\](:?)\s*")
 
 
-def build_messages(question: str, context: Sequence[tuple[Product, Sequence[str]]] | None) -> list[Message]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A completion taken apart.
+
+    Attributes:
+        number: The product it speaks of, from 1; None where it names none.
+        identifies: Whether it says which product it is.
+        said: Its words.
+    """
+
+    number: int | None
+    identifies: bool
+    said: str
+
+
+def choose_context(
+    encoder: Encoder, asked: Sequence[tuple[Query, Sequence[Hit]]], max_words: int = WORDS_PER_PRODUCT
+) -> list[list[Shown]]:
+    """Choose what is shown of the products that searches found; texts that fit are shown whole.
+
+    Args:
+        encoder: Compares the pieces of longer descriptions with the question.
+        asked: Questions with the hits to show, best first.
+        max_words: Words of content a product.
+
+    Returns:
+        For each question its products in order.
+    """
+    scored = [
+        [promising_pieces(query, hit.product) if len(hit.product.content.split()) > max_words else {} for hit in hits]
+        for query, hits in asked
+    ]
+    compared = list(dict.fromkeys(piece for of_one in scored for pieces in of_one for piece in pieces))
+    passages = dict(zip(compared, encoder.encode_passages(compared), strict=True)) if compared else {}
+    contexts: list[list[Shown]] = []
+    for (query, hits), of_one in zip(asked, scored, strict=True):
+        vector = encoder.encode_queries([query.english])[0] if any(of_one) else None
+        context: list[Shown] = []
+        for hit, pieces in zip(hits, of_one, strict=True):
+            spans: tuple[str, ...] = (hit.product.content,)
+            if pieces:
+                cosines = [float(passages[piece] @ vector) for piece in pieces]
+                spans = select_pieces(hit.product.content, pieces, cosines, max_words)
+            context.append((hit.product, spans))
+        contexts.append(context)
+    return contexts
+
+
+def build_messages(question: str, context: Sequence[Shown] | None) -> list[Message]:
     """Render a question and its context as chat messages.
+
+    The question stands before the products too: a causal model reads them knowing what is asked.
 
     Args:
         question: The question.
@@ -35,12 +100,24 @@ def build_messages(question: str, context: Sequence[tuple[Product, Sequence[str]
     """
     if context is None:
         return [{"role": "system", "content": SYSTEM_WITHOUT_RETRIEVAL}, {"role": "user", "content": question}]
-    products = "\n\n".join(
-        f"[{number}] {product.title}\n{PASSAGE_GAP.join(spans)}"
-        for number, (product, spans) in enumerate(context, start=1)
+    products = "\n".join(
+        f"[{number}] {product.title} | {SPAN_GAP.join(spans)}" for number, (product, spans) in enumerate(context, 1)
     )
-    user = f"Product descriptions:\n\n{products}\n\nQuestion: {question}"
+    user = f"Question: {question}\n\n{products}\n\nQuestion: {question}"
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+
+
+def write_completion(number: int, said: str, *, identifies: bool = False) -> str:
+    """Render what a model is to say: the inverse of ``read_completion``."""
+    return f"[{number}]{':' if identifies else ''} {said}"
+
+
+def read_completion(text: str) -> Reading:
+    """Take a completion apart; words without a number before them are kept as they are."""
+    cites = _CITES.match(text.lstrip())
+    if cites is None:
+        return Reading(None, False, text.strip())
+    return Reading(int(cites[1]), bool(cites[2]), text.lstrip()[cites.end() :].strip())
 
 
 def encode_messages(tokenizer: Any, messages: Sequence[Message]) -> list[int]:

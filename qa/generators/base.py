@@ -3,13 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from retrieval.prompt import Message
+from retrieval.prompt import Message, Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is given.
+
+    Attributes:
+        messages: The chat messages.
+        context: The products they show; none when it is asked without retrieval.
+        numbers: Those of them, from 1, that fit the question well enough to be answered from.
+    """
+
+    messages: tuple[Message, ...]
+    context: tuple[Shown, ...] = ()
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model said.
+
+    Attributes:
+        text: Its words.
+        answers: The probability it gave to answering rather than declining, where the generator knows it.
+    """
+
+    text: str
+    answers: float | None = None
 
 
 class Generator(Protocol):
-    """Completes chat messages, greedily: the same messages give the same words."""
+    """Completes chat messages, greedily: the same messages give the same words.
+
+    One that can sees to it that a prompt with products is completed in one of the forms of ``retrieval.prompt``, with
+    words of what is shown; whatever another says is checked afterwards.
+    """
 
     @property
     def name(self) -> str:
@@ -18,15 +51,15 @@ class Generator(Protocol):
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the length of the rendered prompt in tokens."""
 
-    def generate(self, prompts: Sequence[Sequence[Message]], max_new_tokens: int) -> list[str]:
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Completion]:
         """Complete each prompt.
 
         Raises:
             GenerationError: The model failed; the generator stays usable.
         """
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int) -> Iterator[str]:
-        """Complete one prompt, piece by piece. Closing the iterator stops the model.
+    def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
+        """Complete one prompt: its words piece by piece, then all of it. Closing the iterator stops the model.
 
         Raises:
             GenerationError: The model failed; the generator stays usable.

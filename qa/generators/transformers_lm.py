@@ -1,29 +1,44 @@
-"""A causal language model run by transformers: in bfloat16 on a CPU, in 4 bits on a GPU with bitsandbytes."""
+"""A causal language model run by transformers: on a CPU, or in 4 bits on a GPU with bitsandbytes."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
+from qa.generators.base import Completion, Prompt
+from qa.generators.copying import CopyGrammar
+from retrieval.adapter import AdapterIdentity
 from retrieval.errors import GenerationError
-from retrieval.models import DEFAULT_LANGUAGE_MODEL, quiet_model_libraries, resolve_model
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, cpu_gains_from_bfloat16, quiet_model_libraries, resolve_model
 from retrieval.prompt import Message, encode_messages
+
+_TOKENS_TO_END_A_WORD = 8
 
 
 class TransformersGenerator:
-    """Greedy decoding of a model from a local folder, an installed package or the hub."""
+    """Greedy decoding of a model from a local folder, an installed package or the hub, with or without an adapter."""
 
-    def __init__(self, name: str = DEFAULT_LANGUAGE_MODEL) -> None:
+    def __init__(self, name: str = DEFAULT_LANGUAGE_MODEL, adapter: Path | None = None) -> None:
         """Find the model; its weights are loaded when the first prompt comes.
+
+        Args:
+            name: The base model.
+            adapter: Folder of a LoRA adapter that was trained on it.
 
         Raises:
             ModelNotFound: The model is nowhere to be had.
+            AdapterMismatch: The adapter belongs to another model or another prompt.
         """
         self.name = name
+        self.adapter = AdapterIdentity.read(adapter) if adapter else None
+        self._adapter_folder = adapter
         self._folder = resolve_model(name)
+        if self.adapter:
+            self.adapter.check(self._folder)
         self._lock = Lock()
 
     @cached_property
@@ -41,7 +56,7 @@ class TransformersGenerator:
         from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
         quiet_model_libraries()
-        options: dict[str, Any] = {"dtype": torch.bfloat16}
+        options: dict[str, Any] = {"dtype": torch.bfloat16 if cpu_gains_from_bfloat16() else torch.float32}
         if torch.cuda.is_available():
             half = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
             options = {"dtype": half, "device_map": "auto"}
@@ -52,14 +67,21 @@ class TransformersGenerator:
                     bnb_4bit_use_double_quant=True,
                     bnb_4bit_compute_dtype=half,
                 )
-        return AutoModelForCausalLM.from_pretrained(self._folder, **options).eval()
+        model = AutoModelForCausalLM.from_pretrained(self._folder, **options)
+        if self._adapter_folder:
+            from peft import PeftModel
+
+            model = PeftModel.from_pretrained(model, str(self._adapter_folder))
+            if "quantization_config" not in options:
+                model = model.merge_and_unload()
+        return model.eval()
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the length of the rendered prompt in tokens."""
         with self._lock:
             return len(encode_messages(self._tokenizer, messages))
 
-    def generate(self, prompts: Sequence[Sequence[Message]], max_new_tokens: int) -> list[str]:
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Completion]:
         """Complete each prompt; they are decoded together, padded on the left.
 
         Raises:
@@ -67,13 +89,11 @@ class TransformersGenerator:
         """
         if not prompts:
             return []
-        batch = self._batch(prompts)
-        output = self._run(batch, max_new_tokens)
-        texts = self._tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-        return [text.strip() for text in texts]
+        batch, grammars = self._batch(prompts)
+        return self._completions(batch, grammars, self._run(batch, grammars, max_new_tokens))
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int) -> Iterator[str]:
-        """Complete one prompt, piece by piece. Closing the iterator stops the model.
+    def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
+        """Complete one prompt: its words piece by piece, then all of it. Closing the iterator stops the model.
 
         Raises:
             GenerationError: The model failed; the generator stays usable.
@@ -82,18 +102,19 @@ class TransformersGenerator:
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
         closed = Event()
-        failures: list[GenerationError] = []
-        batch = self._batch([messages])
+        ended: list[Any] = []
+        batch, grammars = self._batch([prompt])
         streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
 
         def is_closed(ids: Any, _scores: Any, **_: Any) -> Any:
             return torch.full((len(ids),), closed.is_set(), device=ids.device)
 
         def work() -> None:
+            criteria = StoppingCriteriaList([is_closed])
             try:
-                self._run(batch, max_new_tokens, streamer=streamer, stopping_criteria=StoppingCriteriaList([is_closed]))
+                ended.append(self._run(batch, grammars, max_new_tokens, streamer=streamer, stopping_criteria=criteria))
             except GenerationError as error:
-                failures.append(error)
+                ended.append(error)
                 streamer.end()
 
         worker = Thread(target=work, daemon=True)
@@ -103,17 +124,23 @@ class TransformersGenerator:
         finally:
             closed.set()
             worker.join()
-        if failures:
-            raise failures[0]
+        if isinstance(ended[0], GenerationError):
+            raise ended[0]
+        yield self._completions(batch, grammars, ended[0])[0]
 
-    def _batch(self, prompts: Sequence[Sequence[Message]]) -> Any:
+    def _batch(self, prompts: Sequence[Prompt]) -> tuple[Any, list[CopyGrammar]]:
+        """Encode prompts; those that show products get a grammar, and stand in batches of their own."""
         with self._lock:  # loading happens once, and tokenizers do not pad in two threads at a time
-            ids = [encode_messages(self._tokenizer, messages) for messages in prompts]
-            return self._tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self._model.device)
+            ids = [encode_messages(self._tokenizer, prompt.messages) for prompt in prompts]
+            grammars = [CopyGrammar(self._tokenizer, p.context, p.numbers) for p in prompts if p.context]
+            return self._tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self._model.device), grammars
 
-    def _run(self, batch: Any, max_new_tokens: int, **options: Any) -> Any:
+    def _run(self, batch: Any, grammars: Sequence[CopyGrammar], max_new_tokens: int, **options: Any) -> Any:
         import torch
 
+        length = batch["input_ids"].shape[1]
+        if grammars:
+            options["prefix_allowed_tokens_fn"] = _allowed(grammars, length, max_new_tokens)
         try:
             with torch.inference_mode():
                 return self._model.generate(
@@ -121,7 +148,37 @@ class TransformersGenerator:
                     max_new_tokens=max_new_tokens,
                     do_sample=False,
                     pad_token_id=self._tokenizer.pad_token_id,
+                    return_dict_in_generate=True,
+                    output_scores=bool(grammars),
                     **options,
                 )
         except RuntimeError as error:
             raise GenerationError(f"Model {self.name} failed while it answered: {error}.") from error
+
+    def _completions(self, batch: Any, grammars: Sequence[CopyGrammar], output: Any) -> list[Completion]:
+        written = output.sequences[:, batch["input_ids"].shape[1] :].tolist()
+        texts = [text.strip() for text in self._tokenizer.batch_decode(written, skip_special_tokens=True)]
+        if not grammars:
+            return list(map(Completion, texts))
+        return [
+            Completion(text, _answers(grammar, ids, [scores[row] for scores in output.scores]))
+            for row, (text, grammar, ids) in enumerate(zip(texts, grammars, written, strict=True))
+        ]
+
+
+def _allowed(grammars: Sequence[CopyGrammar], length: int, longest: int) -> Callable[[int, Any], list[int]]:
+    def allowed(row: int, ids: Any) -> list[int]:
+        written = ids[length:].tolist()
+        return grammars[row].allowed(written, soon=len(written) >= longest - _TOKENS_TO_END_A_WORD)
+
+    return allowed
+
+
+def _answers(grammar: CopyGrammar, written: Sequence[int], scores: Sequence[Any]) -> float:
+    """Return the probability of answering: of not declining at each token that decides between the two."""
+    answers = 1.0
+    for step, of_tokens in enumerate(scores[: len(written)]):
+        declining = grammar.declining_next(written[:step])
+        if declining is not None:
+            answers *= 1.0 - float(of_tokens.softmax(dim=0)[declining])
+    return answers

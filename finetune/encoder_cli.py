@@ -1,0 +1,63 @@
+"""The commands ``encoder`` and ``encoder-share``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from retrieval import console
+
+
+def add_parsers(commands: Any) -> None:
+    """Register ``encoder`` and ``encoder-share``."""
+    encoder = commands.add_parser("encoder", help="tune an encoder on questions")
+    encoder.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML, see finetune/configs")
+    encoder.add_argument("--index", type=Path, required=True, help="index folder")
+    encoder.add_argument(
+        "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
+    )
+    encoder.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the encoder is written")
+    encoder.add_argument("--leave-out", metavar="K/N", help="leave out the questions of fold K of N")
+    encoder.add_argument("--seed", type=int, help="instead of the configuration's")
+    encoder.add_argument("--max-steps", type=int, help="instead of the configuration's")
+    encoder.add_argument("--json", action="store_true", help="print what run.json says")
+    encoder.set_defaults(run=_tune)
+
+    share = commands.add_parser("encoder-share", help="write a tuned encoder with less of what it learned")
+    share.add_argument("tuned", type=Path, metavar="FOLDER")
+    share.add_argument("--share", type=float, required=True, help="share that is kept, such as 0.7")
+    share.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the encoder is written")
+    share.set_defaults(run=_share)
+
+
+def _tune(options: argparse.Namespace) -> None:
+    from finetune.config import read_config
+    from finetune.encoder import tune_encoder
+    from finetune.encoder_config import EncoderConfig
+    from finetune.mining import Fold
+    from retrieval.index import HybridIndex
+
+    given = {"seed": options.seed, "max_steps": options.max_steps}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = dataclasses.replace(read_config(options.config, EncoderConfig), **given)
+    leave_out = Fold.parse(options.leave_out) if options.leave_out else None
+    index = HybridIndex.open(options.index, rerank="none")
+    run = tune_encoder(index, options.questions, options.out, config, leave_out=leave_out)
+    if options.json:
+        console.print_json(run)
+        return
+    first, last = run["loss"][0][1], run["loss"][-1][1]
+    learned, used = run["questions"]["learned_from"], run["resources"]
+    print(
+        f"{learned} questions, loss {first} → {last}, {used['seconds']} s, peak {used['memory_peak_gib']} GiB, "
+        f"written to {options.out}"
+    )
+
+
+def _share(options: argparse.Namespace) -> None:
+    from finetune.encoder import keep_share
+
+    keep_share(options.tuned, options.out, options.share)
+    print(f"{options.share:g} of what {options.tuned} learned, written to {options.out}")

@@ -1,0 +1,129 @@
+"""An adapter merged into its base model, and the proof that both answer alike."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from finetune.base_model import BaseModel
+from finetune.masks import EVALUATION, TRAIN, encode_row, read_rows, spread
+from retrieval.adapter import AdapterIdentity
+from retrieval.errors import MissingExtra, UsageError
+from retrieval.models import weights_sha256
+
+Kind = Literal["merge", "gguf-compatible", "openvino"]
+EXPORT = "export.json"
+PARITY_PROMPTS = 40
+_PARITY_TOKENS = 48
+_AT_ONCE = 4
+
+
+def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
+    """Merge an adapter into its unquantised base model, write the model, and compare the two.
+
+    Args:
+        adapter: Folder of the adapter.
+        out: Folder of the model, which must not exist; ``export.json`` in it says how many completions are equal.
+        kind: ``merge``: safetensors of the base model's precision, with tokenizer; ``gguf-compatible``: the same in
+            float16, for llama.cpp's ``convert_hf_to_gguf.py``; ``openvino``: OpenVINO IR.
+        rows: Folder with rows; the prompts of its ``evaluation.jsonl``, or else its ``train.jsonl``, are completed.
+
+    Returns:
+        What ``export.json`` says.
+
+    Raises:
+        AdapterMismatch: No adapter, or of another base model or prompt.
+        MissingExtra: ``openvino`` without optimum-intel.
+        UsageError: ``out`` exists, or there are no rows.
+    """
+    if kind == "openvino" and not importlib.util.find_spec("optimum"):
+        raise MissingExtra('The export to OpenVINO needs optimum-intel: pip install "product-qa[openvino]".')
+    if out.exists():
+        raise UsageError(f"{out} exists; give another --out.")
+    identity = AdapterIdentity.read(adapter)
+    base = BaseModel.find(identity.base_model)
+    identity.check(base.folder)
+    tokenizer = base.tokenizer()
+    file = rows / EVALUATION if (rows / EVALUATION).exists() else rows / TRAIN
+    examples = spread([encode_row(tokenizer, row) for row in read_rows(file)], PARITY_PROMPTS)
+    prompts = [example.prompt_ids for example in examples]
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        before = _merge(base, adapter, tokenizer, prompts, kind, unfinished)
+        if kind == "openvino":
+            _to_openvino(unfinished)
+        after = _completions(_load(unfinished, kind), tokenizer, prompts)
+        pairs = zip(examples, before, after, strict=True)
+        different = [
+            {"row": example.row.place, "adapter": one, "exported": other}
+            for example, one, other in pairs
+            if one != other
+        ]
+        facts = {
+            "kind": kind,
+            "adapter": {key: identity.run[key] for key in ("base_model", "prompt_version", "index", "rows", "seed")},
+            "weights_sha256": None if kind == "openvino" else weights_sha256(unfinished),
+            "parity": {
+                "prompts": len(prompts),
+                "equal": len(prompts) - len(different),
+                "max_new_tokens": _PARITY_TOKENS,
+                "different": different,
+            },
+        }
+        (unfinished / EXPORT).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        unfinished.chmod(0o755)
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return facts
+
+
+def _merge(
+    base: BaseModel, adapter: Path, tokenizer: Any, prompts: Sequence[list[int]], kind: Kind, out: Path
+) -> list[str]:
+    """Write the merged model; return what the adapter on its base model makes of the prompts."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoConfig
+
+    model = PeftModel.from_pretrained(base.load("float32"), str(adapter)).eval()
+    completions = _completions(model, tokenizer, prompts)
+    stored = AutoConfig.from_pretrained(base.folder).dtype or torch.float32
+    merged = model.merge_and_unload(safe_merge=True).to(torch.float16 if kind == "gguf-compatible" else stored)
+    merged.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    del model, merged
+    gc.collect()  # the exported model is loaded next, and two must not be in memory at once
+    return completions
+
+
+def _load(folder: Path, kind: Kind) -> Any:
+    if kind == "openvino":
+        from optimum.intel import OVModelForCausalLM
+
+        return OVModelForCausalLM.from_pretrained(folder)
+    return BaseModel(str(folder), folder).load("float32").eval()
+
+
+def _to_openvino(folder: Path) -> None:
+    """Turn a folder of safetensors into OpenVINO IR, in place."""
+    from optimum.intel import OVModelForCausalLM
+
+    OVModelForCausalLM.from_pretrained(folder, export=True).save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+
+
+def _completions(model: Any, tokenizer: Any, prompts: Sequence[list[int]]) -> list[str]:
+    from finetune.progress import complete
+
+    batches = [prompts[start : start + _AT_ONCE] for start in range(0, len(prompts), _AT_ONCE)]
+    return [text for batch in batches for text in complete(model, tokenizer, batch, _PARITY_TOKENS)]

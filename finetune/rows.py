@@ -1,0 +1,239 @@
+"""Training rows: questions with the context that the index retrieves for them, mistakes included.
+
+Each row's context is what the search of this very index returned, in its order, with its distractors (RAFT: Zhang et
+al., "Adapting Language Model to Domain Specific RAG", 2024, arXiv:2403.10131; here the distractors are retrieved, not
+drawn at random). A row whose product was not retrieved learns to decline, never to answer from a text that is absent.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finetune.split import check_no_leak, groups, is_held_out
+from retrieval.errors import UsageError
+from retrieval.index import HybridIndex
+from retrieval.prompt import (
+    NO_PRODUCT,
+    NOT_SAID,
+    PROMPT_PRODUCTS,
+    PROMPT_VERSION,
+    WORDS_PER_PRODUCT,
+    Message,
+    Shown,
+    build_messages,
+    choose_context,
+    write_completion,
+)
+from retrieval.query import Query
+from retrieval.question_file import Question, read_questions
+from retrieval.schema import Hit, Product
+from retrieval.storage import sha256_of_files
+
+TRAIN_FILE = "train.jsonl"
+EVALUATION_FILE = "evaluation.jsonl"
+FACTS_FILE = "rows.json"
+_TARGET_WORDS = 30
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The share of the questions of each kind that becomes rows."""
+
+    fact: float = 1.0
+    identify: float = 1.0
+    unanswerable: float = 1.0
+    absent: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RowsConfig:
+    """How questions become rows.
+
+    Attributes:
+        products: Products shown in a prompt.
+        words_per_product: Words of content shown of each.
+        evaluation_share: Share of the groups of lookalike products that is kept for evaluation.
+        memorise_share: Share of the answerable rows that lose their right product and keep its answer: RAFT's variant
+            that memorises. It teaches to answer from memory, so it is off.
+        keep: Shares of the kinds of question.
+        seed: Of the split and of what is left out.
+    """
+
+    products: int = PROMPT_PRODUCTS
+    words_per_product: int = WORDS_PER_PRODUCT
+    evaluation_share: float = 0.08
+    memorise_share: float = 0.0
+    keep: Keep = field(default_factory=Keep)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            UsageError: A number is out of its range.
+        """
+        for name in ("products", "words_per_product"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        for name in ("evaluation_share", "memorise_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A prompt and what is to be said.
+
+    Attributes:
+        prompt: Chat messages.
+        completion: In the form of ``retrieval.prompt``.
+        kind: The question's kind.
+        target: ``answer``, ``not_said`` or ``no_product``.
+        oracle: Whether the right product is shown.
+        group: Its group of lookalikes; the question itself for a product that is not there.
+        uid: The right product; empty without one.
+        question: The question.
+        answer: The reference answer.
+        lang: Its language.
+        noise: Its noise.
+        maker: What made it.
+    """
+
+    prompt: list[Message]
+    completion: str
+    kind: str
+    target: str
+    oracle: bool
+    group: str
+    uid: str
+    question: str
+    answer: str
+    lang: str
+    noise: str
+    maker: str
+
+
+def prepare(index: HybridIndex, files: Sequence[Path], config: RowsConfig, out: Path) -> dict[str, Any]:
+    """Write ``train.jsonl``, ``evaluation.jsonl`` and ``rows.json`` to a folder.
+
+    Args:
+        index: Where contexts are retrieved.
+        files: Question files.
+        config: How questions become rows.
+        out: The folder.
+
+    Returns:
+        The facts that ``rows.json`` holds: counts, and what the rows were made from.
+
+    Raises:
+        UsageError: A question file is wrong, or nothing is left of them.
+        TrainingDataError: A product or lookalike stands on both sides of the split.
+    """
+    draw = random.Random(config.seed)
+    read = [question for file in files for question in read_questions(file)]
+    questions = [q for q in read if q.kind != "ambiguous" and draw.random() < getattr(config.keep, q.kind)]
+    known = {q: _product(index, q) for q in questions}
+    products = list({product.uid: product for product in known.values() if product is not None}.values())
+    group_of = dict(zip((product.uid for product in products), groups(products), strict=True))
+
+    rows: list[Row] = []
+    dropped: Counter[str] = Counter()
+    for start in range(0, len(questions), _AT_ONCE):
+        batch = questions[start : start + _AT_ONCE]
+        for question, query, context in zip(batch, *_contexts(index, batch, config), strict=True):
+            product = known[question]
+            if question.uids and product is None:
+                dropped["product is not in the index"] += 1
+                continue
+            group = group_of[product.uid] if product else question.question
+            number = next((n for n, (shown, _) in enumerate(context, 1) if shown.is_any_of(question.uids)), None)
+            written = _completion(question, context, number)
+            if written is None:
+                dropped["evidence is not shown"] += 1
+                continue
+            if written[1] == "answer" and number and draw.random() < config.memorise_share:
+                context = [shown for n, shown in enumerate(context, 1) if n != number]
+            rows.append(
+                Row(
+                    build_messages(query.text, context),
+                    completion=written[0],
+                    target=written[1],
+                    oracle=number is not None,
+                    group=group,
+                    uid=product.uid if product else "",
+                    **{
+                        name: getattr(question, name)
+                        for name in ("question", "answer", "kind", "lang", "noise", "maker")
+                    },
+                )
+            )
+    held_out = [row for row in rows if is_held_out(row.group, config.evaluation_share, config.seed)]
+    train = [row for row in rows if not is_held_out(row.group, config.evaluation_share, config.seed)]
+    if not train:
+        raise UsageError("No training row is left of these questions.")
+    by_uid = {product.uid: product for product in products}
+    check_no_leak(*([by_uid[uid] for uid in dict.fromkeys(r.uid for r in side if r.uid)] for side in (train, held_out)))
+    facts = {
+        "prompt_version": PROMPT_VERSION,
+        "config": asdict(config),
+        "index": {"catalogue_sha256": index.manifest["catalogue"]["sha256"], "encoder": index.manifest["encoder"]},
+        "reranked": index.reranker is not None,
+        "questions": {file.name: sha256_of_files([file]) for file in files},
+        "counts": {"train": _counted(train), "evaluation": _counted(held_out), "dropped": dict(dropped)},
+        "seen_uids": sorted({row.uid for row in train if row.uid}),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for name, side in ((TRAIN_FILE, train), (EVALUATION_FILE, held_out)):
+        with (out / name).open("w", encoding="utf-8") as lines:
+            lines.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in side)
+    (out / FACTS_FILE).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return facts
+
+
+def _product(index: HybridIndex, question: Question) -> Product | None:
+    return next(filter(None, map(index.product, question.uids)), None)
+
+
+def _contexts(
+    index: HybridIndex, questions: Sequence[Question], config: RowsConfig
+) -> tuple[list[Query], list[list[Shown]]]:
+    found: list[list[Hit]] = index.search_batch([question.question for question in questions], config.products)
+    queries = [index.query(question.question) for question in questions]
+    return queries, choose_context(index.encoder, list(zip(queries, found, strict=True)), config.words_per_product)
+
+
+def _completion(question: Question, context: Sequence[Shown], number: int | None) -> tuple[str, str] | None:
+    """Return what is to be said and its kind; None where the product is shown and what it says of this is not."""
+    if number is None:
+        return NO_PRODUCT, "no_product"
+    if question.kind == "unanswerable":
+        return write_completion(number, NOT_SAID), "not_said"
+    product, spans = context[number - 1]
+    said = next(filter(None, (_said(question.evidence, text) for text in (*spans, product.title))), None)
+    if said is None:
+        return None
+    return write_completion(number, said, identifies=question.kind == "identify"), "answer"
+
+
+def _said(evidence: str, text: str) -> str | None:
+    """Return the evidence as it stands in a text, in whole words; None where it does not."""
+    wanted = " ".join(evidence.split())
+    at = text.lower().find(wanted.lower())
+    if at < 0 or not wanted:
+        return None
+    start = text.rfind(" ", 0, at) + 1
+    end = text.find(" ", at + len(wanted))
+    whole = text[start : end if end >= 0 else len(text)].split()[:_TARGET_WORDS]
+    return " ".join(whole).rstrip(".,;: ")
+
+
+def _counted(rows: Sequence[Row]) -> dict[str, Any]:
+    by = {name: dict(Counter(getattr(row, name) for row in rows)) for name in ("kind", "target", "lang", "maker")}
+    return {"rows": len(rows), "right product shown": sum(row.oracle for row in rows)} | by

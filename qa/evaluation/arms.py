@@ -1,0 +1,115 @@
+"""The arms: ways to answer that are compared with each other, all with the same decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+from qa.answers import Answer, Citation
+from retrieval.question_file import FINDABLE, Question
+from retrieval.schema import Hit
+
+if TYPE_CHECKING:
+    from qa.engine import ProductQA
+
+Reader = Literal["extractive", "untuned", "tuned"]
+"""Which pipeline an arm runs on: without a language model, with the base model, with the adapter."""
+COPIED_WORDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A way to answer.
+
+    Attributes:
+        name: How it is called.
+        about: What it does, in a few words.
+        reader: The pipeline it runs on.
+        ask: Answers questions, in their order.
+        searches: Whether it searches, so that its hits can be scored.
+        confident: Whether its confidence says something.
+        fits: Tells whether a question can be put to it.
+    """
+
+    name: str
+    about: str
+    reader: Reader
+    ask: Callable[[ProductQA, Sequence[Question]], list[Answer]]
+    searches: bool = True
+    confident: bool = True
+    fits: Callable[[Question], bool] = lambda _: True
+
+
+def with_retrieval(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
+    """Search, then answer."""
+    return pipeline.answer_batch([question.question for question in questions])
+
+
+def without_retrieval(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
+    """Ask the language model alone."""
+    return pipeline.answer_batch([question.question for question in questions], retrieval=False)
+
+
+def with_gold_context(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
+    """Answer from the right product, as on its page."""
+    return [pipeline.answer_batch([q.question], product=q.uids[0])[0] for q in questions]
+
+
+def copy_top_hit(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
+    """Copy the title and the first 40 words of the first hit: the least that a reader must surpass."""
+    began = perf_counter()
+    found = pipeline.index.search_batch([question.question for question in questions], pipeline.k)
+    spent = round((perf_counter() - began) * 1_000 / max(1, len(questions)), 1)
+    return [_copied(hits, spent) for hits in found]
+
+
+def has_right_product(question: Question) -> bool:
+    """Tell whether a question has one right product, which can be given as gold context."""
+    return question.kind in FINDABLE
+
+
+def _copied(hits: Sequence[Hit], spent: float) -> Answer:
+    timings = {"search": spent, "total": spent}
+    if not hits:
+        return Answer("", "no_match", timings=timings)
+    product = hits[0].product
+    start = " ".join(product.content.split()[:COPIED_WORDS])
+    citations = (Citation(product.uid, start),)
+    return Answer(
+        f"{product.title}: {start}", "answered", product, citations=citations, hits=tuple(hits), timings=timings
+    )
+
+
+def _of_reader(reader: Reader, model: str) -> list[Arm]:
+    return [
+        Arm(reader, f"{model}, asked alone", reader, without_retrieval, searches=False, confident=False),
+        Arm(f"{reader}+retrieval", f"{model}, reading what the search found", reader, with_retrieval),
+        Arm(
+            f"{reader}+gold",
+            f"{model}, reading the right product",
+            reader,
+            with_gold_context,
+            searches=False,
+            fits=has_right_product,
+        ),
+    ]
+
+
+ARMS: dict[str, Arm] = {
+    arm.name: arm
+    for arm in (
+        *_of_reader("tuned", "the language model with the adapter"),
+        *_of_reader("untuned", "the language model without an adapter"),
+        Arm(
+            "copy",
+            f"title and first {COPIED_WORDS} words of the first hit",
+            "extractive",
+            copy_top_hit,
+            confident=False,
+        ),
+        Arm("extractive", "the sentences that fit best, without a language model", "extractive", with_retrieval),
+    )
+}
+"""The arms by name. A run takes any mapping like this one, so that others can be set beside them."""

@@ -1,0 +1,89 @@
+"""``python -m qa evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retrieval import console
+from retrieval.errors import UsageError
+from retrieval.models import DEFAULT_LANGUAGE_MODEL
+
+if TYPE_CHECKING:
+    from qa.evaluation.settings import Settings
+
+_MADE = 165
+
+
+def add_parser(commands: Any) -> None:
+    """Register the command with a parser's sub-commands."""
+    parser = commands.add_parser("evaluate", help="compare answers with and without retrieval, and write a report")
+    parser.add_argument("--questions", type=Path, metavar="FILE", help="a question file (default: make one)")
+    parser.add_argument("--index", type=Path, required=True, help="index folder")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of answers and report")
+    parser.add_argument("--arms", nargs="+", metavar="ARM", help="arms to compare (default: all)")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help=f"ask the first N questions, or make N (default {_MADE})"
+    )
+    parser.add_argument("--model", default=DEFAULT_LANGUAGE_MODEL, help="hub id or folder of the language model")
+    parser.add_argument("--adapter", default="auto", help="folder of the adapter (default: the one that ships)")
+    parser.add_argument("--seen", type=Path, metavar="FILE", help="JSON with seen_uids: the products tuned on")
+    parser.add_argument(
+        "--robustness", action="store_true", help="ask again with fewer words and other numbers of hits"
+    )
+    parser.add_argument("--compare", type=Path, metavar="DIR", help="an earlier evaluation to set beside this one")
+    parser.add_argument("--seed", type=int, default=0, help="seed of resampling and of made questions (default 0)")
+    parser.add_argument("--json", action="store_true", help="print results.json instead of a table")
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from qa.evaluation import ARMS, Settings, evaluate
+    from qa.evaluation.groups import EVERYTHING
+    from qa.evaluation.report.content import estimate_table
+
+    settings = Settings(
+        questions=options.questions or options.out / "questions.jsonl",
+        index=options.index,
+        out=options.out,
+        arms=tuple(options.arms or ARMS),
+        limit=options.limit,
+        model=options.model,
+        adapter=options.adapter,
+        seen=options.seen,
+        robustness=options.robustness,
+        compare=options.compare,
+        seed=options.seed,
+    )
+    if options.questions is None and not settings.questions.exists():
+        _make_questions(settings)
+    with console.progress_bars() as progress:
+        results = evaluate(settings, progress=progress)
+    if options.json:
+        console.print_json(results)
+    else:
+        _show(estimate_table(results, EVERYTHING))
+        print(f"written: {options.out / 'report.html'}", file=sys.stderr)
+
+
+def _make_questions(settings: Settings) -> None:
+    """Make questions in a process of its own: what makes them stands on a floor that this one does not call."""
+    count = str(settings.limit or _MADE)
+    command = ["finetune", "questions", "--index", str(settings.index), "--count", count, "--seed", str(settings.seed)]
+    settings.out.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([sys.executable, "-m", *command, "--out", str(settings.questions)], check=False)
+    if done.returncode:
+        raise UsageError(f"No questions could be made with: python -m {' '.join(command)}; give --questions FILE.")
+
+
+def _show(table: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(*table.columns, title=table.title, box=None)
+    for row in table.rows:
+        shown.add_row(*row)
+    Console().print(shown)

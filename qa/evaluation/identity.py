@@ -1,0 +1,77 @@
+"""What a run depends on, and what it ran on."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from qa.evaluation.settings import Settings
+from retrieval.index import HybridIndex
+from retrieval.models import resolve_model, weights_sha256
+from retrieval.prompt import PROMPT_VERSION
+from retrieval.question_file import Question
+from retrieval.storage import sha256_of_files
+
+_LIBRARIES = (
+    "faiss-cpu",
+    "matplotlib",
+    "numpy",
+    "product-qa",
+    "sentence-transformers",
+    "tantivy",
+    "torch",
+    "transformers",
+)
+
+
+def facts_of(settings: Settings, questions: Sequence[Question], index: HybridIndex) -> dict[str, Any]:
+    """Return what the answers and scores of a run depend on: two runs of equal facts can go on from one another."""
+    asked = json.dumps([asdict(question) for question in questions], ensure_ascii=False)
+    return {
+        "questions": {"count": len(questions), "sha256": hashlib.sha256(asked.encode()).hexdigest()},
+        "index": {"products": len(index), "checksum": index.manifest["checksum"]},
+        "catalogue_sha256": index.manifest["catalogue"]["sha256"],
+        "encoder": index.encoder_identity.as_dict(),
+        "model": {"id": settings.model, "weights_sha256": weights_sha256(resolve_model(settings.model))},
+        "adapter": _adapter(settings.adapter),
+        "seen": sha256_of_files([settings.seen]) if settings.seen else None,
+        "prompt_version": PROMPT_VERSION,
+        "seed": settings.seed,
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """Return command, versions and hardware."""
+    return {
+        "command": shlex.join(["python", "-m", "qa", *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
+        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "gpu": _gpu()},
+    }
+
+
+def _adapter(name: str) -> dict[str, Any]:
+    weights = Path(name) / "adapter_model.safetensors"
+    return {"id": name, "weights_sha256": sha256_of_files([weights]) if weights.is_file() else None}
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def _gpu() -> str | None:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None

@@ -1,0 +1,97 @@
+"""The file of answers, written answer by answer, so that a run that is cut off goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from qa.evaluation.errors import EvaluationError
+from qa.evaluation.records import Given, Key, Record, Scores
+
+ANSWERS = "answers.jsonl"
+FACTS = "run.json"
+
+
+class Journal:
+    """The answers that a run has so far. Made by ``open_journal``."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what is there; a last line that was cut off is dropped, and its question asked again."""
+        self._path = path
+        self._given: dict[Key, Given] = {}
+        whole = 0
+        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+            if not line.endswith(b"\n"):
+                break
+            row = json.loads(line)
+            self._given[row["arm"], row["condition"], row["number"]] = Given.from_line(row)
+            whole += len(line)
+        if path.exists():
+            os.truncate(path, whole)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._given
+
+    def __getitem__(self, key: Key) -> Given:
+        return self._given[key]
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Append answers and hand them to the operating system at once."""
+        with self._path.open("a", encoding="utf-8") as lines:
+            for record in records:
+                lines.write(_json(record.as_line()))
+                self._given[record.key] = record.given
+
+    def finish(self, scored: Iterable[tuple[Record, Scores]]) -> None:
+        """Write the whole file anew, each answer with its scores."""
+        unfinished = self._path.with_name(f".{self._path.name}.new")
+        with unfinished.open("w", encoding="utf-8") as lines:
+            lines.writelines(_json(record.as_line(scores)) for record, scores in scored)
+        os.replace(unfinished, self._path)
+
+
+@contextmanager
+def open_journal(folder: Path, facts: Mapping[str, Any]) -> Iterator[Journal]:
+    """Hold a run's folder and open its journal.
+
+    Args:
+        folder: Where the run is kept.
+        facts: What the answers depend on.
+
+    Raises:
+        EvaluationError: The folder holds a run of other facts, or another process runs there.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(folder / ".lock", timeout=0).acquire()
+    except Timeout as error:
+        raise EvaluationError(
+            f"Another evaluation is writing to {folder}; wait for it, or name another folder."
+        ) from error
+    with lock:
+        _check_facts(folder, facts)
+        yield Journal(folder / ANSWERS)
+
+
+def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    path = folder / FACTS
+    if not path.exists():
+        if (folder / ANSWERS).exists():
+            raise EvaluationError(f"{folder / ANSWERS} has no {FACTS} beside it; name another folder.")
+        path.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    different = sorted(key for key in {*facts, *recorded} if facts.get(key) != recorded.get(key))
+    if different:
+        told = "; ".join(f"{key} was {recorded.get(key)}, is {facts.get(key)}" for key in different)
+        raise EvaluationError(f"{folder} holds a run of other facts ({told}); name another folder.")
+
+
+def _json(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

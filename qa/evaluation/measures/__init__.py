@@ -1,0 +1,1 @@
+"""Measures of one answer: each module gives the formula and its source."""

@@ -1,0 +1,96 @@
+"""What a run is asked to do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa.evaluation.arms import ARMS, Arm
+from retrieval.errors import UsageError, nearest_path
+from retrieval.models import DEFAULT_LANGUAGE_MODEL
+from retrieval.question_file import Question, read_questions
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is asked to do.
+
+    Attributes:
+        questions: The question file.
+        index: The index folder.
+        out: The folder of answers and report.
+        arms: Names of the arms to compare; all by default.
+        limit: How many questions to ask, from the first; all by default.
+        model: Hub id or folder of the language model.
+        adapter: What tunes it: ``auto`` for the adapter that ships, or a folder.
+        seen: A JSON file with ``seen_uids``, the products that were tuned on.
+        robustness: Whether to ask again with fewer words and with other numbers of products.
+        compare: Folder of an earlier run to set beside this one.
+        seed: Seed of resampling and of the removal of words.
+    """
+
+    questions: Path
+    index: Path
+    out: Path
+    arms: tuple[str, ...] = tuple(ARMS)
+    limit: int | None = None
+    model: str = DEFAULT_LANGUAGE_MODEL
+    adapter: str = "auto"
+    seen: Path | None = None
+    robustness: bool = False
+    compare: Path | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without opening anything.
+
+        Raises:
+            UsageError: A number is out of range, or no arm is named.
+        """
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit is {self.limit}; it must be at least 1.")
+        if self.seed < 0:
+            raise UsageError(f"--seed is {self.seed}; it must not be negative.")
+        if not self.arms:
+            raise UsageError("--arms names no arm.")
+
+    def chosen_arms(self, registry: Mapping[str, Arm], questions: Sequence[Question]) -> dict[str, Arm]:
+        """Return the arms to compare, in the order they were named.
+
+        Raises:
+            UsageError: No such arm, or one that fits none of the questions.
+        """
+        for name in self.arms:
+            if name not in registry:
+                close = difflib.get_close_matches(name, registry, n=1)
+                meant = f" (did you mean {close[0]}?)" if close else ""
+                raise UsageError(f"No arm {name!r}{meant}; there are: {', '.join(registry)}.")
+            if not any(map(registry[name].fits, questions)):
+                raise UsageError(f"Arm {name} fits none of the {len(questions)} questions; leave it out of --arms.")
+        return {name: registry[name] for name in self.arms}
+
+    def chosen_questions(self) -> list[Question]:
+        """Return the questions to ask.
+
+        Raises:
+            UsageError: No such file, or a line that is not a question.
+        """
+        return read_questions(self.questions)[: self.limit]
+
+    def seen_uids(self) -> frozenset[str] | None:
+        """Return the products that were tuned on; None when that is not known.
+
+        Raises:
+            UsageError: No such file, or no ``seen_uids`` in it.
+        """
+        if self.seen is None:
+            return None
+        if not self.seen.is_file():
+            raise UsageError(f"No file of seen products at {self.seen}{nearest_path(self.seen)}.")
+        try:
+            return frozenset(json.loads(self.seen.read_text(encoding="utf-8"))["seen_uids"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{self.seen} is not JSON with a list seen_uids.") from error

@@ -1,0 +1,109 @@
+"""What an adapter is bound to: base model, prompt, and the index its rows were retrieved from.
+
+Training writes ``run.json`` beside the PEFT files, last, so that its existence means a whole adapter. Answering reads
+it before any weight is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retrieval.errors import ProductQAError, nearest_path
+from retrieval.models import weights_sha256
+from retrieval.prompt import PROMPT_VERSION
+
+ADAPTER_FORMAT = "product-qa-adapter"
+ADAPTER_FORMAT_VERSION = 1
+RUN = "run.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+class AdapterMismatch(ProductQAError):
+    """An adapter that is not whole, or does not belong to this base model or this prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterIdentity:
+    """What an adapter was trained on.
+
+    Attributes:
+        base_model: Id of the base model, as its recipe names it.
+        base_weights_sha256: Hash of the base model's weights.
+        prompt_version: Of the prompt the rows were rendered with.
+        index: Identity of the index the rows were retrieved from; None where the rows tell of none.
+        run: All of ``run.json``.
+    """
+
+    base_model: str
+    base_weights_sha256: str
+    prompt_version: int
+    index: dict[str, Any] | None
+    run: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> AdapterIdentity:
+        """Read the identity of the adapter in a folder.
+
+        Raises:
+            AdapterMismatch: No adapter there, its training didn't finish, or this version doesn't read its format.
+        """
+        path = folder / RUN
+        if not path.is_file():
+            raise AdapterMismatch(f"No finished adapter at {folder}{nearest_path(folder)}: {RUN} is missing.")
+        try:
+            run = json.loads(path.read_text(encoding="utf-8"))
+            known = (run["format"], run["format_version"]) == (ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION)
+            base, version, index = run["base_model"], run["prompt_version"], run["index"]
+            identity = cls(base["id"], base["weights_sha256"], version, index, run)
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise AdapterMismatch(f"{path} was not written by this program ({type(error).__name__}).") from error
+        if not known:
+            raise AdapterMismatch(
+                f"{path} has format {run['format']} {run['format_version']}; "
+                f"this version reads {ADAPTER_FORMAT} {ADAPTER_FORMAT_VERSION}."
+            )
+        if not (folder / ADAPTER_WEIGHTS).is_file():
+            raise AdapterMismatch(f"The adapter at {folder} has no {ADAPTER_WEIGHTS}.")
+        return identity
+
+    def check(self, base_folder: Path) -> None:
+        """Refuse a base model or a prompt that the adapter was not trained with.
+
+        Args:
+            base_folder: Folder of the base model that is about to be used.
+
+        Raises:
+            AdapterMismatch: Its weights differ from those the adapter was trained on, or the prompt has changed.
+        """
+        if self.prompt_version != PROMPT_VERSION:
+            raise AdapterMismatch(
+                f"The adapter was trained with prompt version {self.prompt_version}, and this is version "
+                f"{PROMPT_VERSION}; train it again."
+            )
+        found = weights_sha256(base_folder)
+        if found != self.base_weights_sha256:
+            raise AdapterMismatch(
+                f"The adapter was trained on {self.base_model} with weights {self.base_weights_sha256[:12]}…, and "
+                f"{base_folder} has {found[:12]}…; use the same base model."
+            )
+
+    def index_note(self, manifest: dict[str, Any]) -> str | None:
+        """Say in a sentence that an index is another one than the adapter's rows came from; None when it is the same.
+
+        Args:
+            manifest: Of the index that is about to be used.
+        """
+        if self.index is None or self.index == index_identity(manifest):
+            return None
+        return (
+            f"The adapter's rows were retrieved from another index (catalogue {self.index['catalogue_sha256'][:12]}…, "
+            f"encoder {self.index['encoder']['id']}); answers may be less sure."
+        )
+
+
+def index_identity(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return what tells one index from another: its catalogue and its encoder, from the index's manifest."""
+    return {"catalogue_sha256": manifest["catalogue"]["sha256"], "encoder": manifest["encoder"]}
