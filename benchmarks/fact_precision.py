@@ -1,10 +1,10 @@
-"""How many of the facts read out of descriptions are right, judged by hand.
+"""How many of the facts read out of descriptions are right, judged one by one.
 
 Draw facts into a work file, read each against its listing, note one JSON line each: ``{"number": 1, "right": true}`` or
 ``{"number": 2, "right": false, "error": "a part's length taken for the product's"}``. Then compute:
 
 python -m benchmarks.fact_precision --index INDEX --seed SEED --count 200 --out FILE
-python -m benchmarks.fact_precision --index INDEX --seed SEED --count 200 --judgements FILE --name RESULT
+python -m benchmarks.fact_precision --index INDEX --seed SEED --count 200 --judgements FILE --judged-by TEXT
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="facts to draw")
     parser.add_argument("--out", type=Path, help="where the drawn facts are written, with their listings")
     parser.add_argument("--judgements", type=Path, help="JSON lines: number, right, error")
+    parser.add_argument("--judged-by", metavar="TEXT", help="who read the facts, and how; goes with --judgements")
     parser.add_argument("--name", default="fact-precision", help="name of the result file")
     options = parser.parse_args()
+    if bool(options.judgements) != bool(options.judged_by):
+        parser.error("--judgements and --judged-by go together")
     products = list(HybridIndex.open(options.index, rerank="none").catalogue)
     started = time.process_time()
     found = [facts_of(product) for product in products]
@@ -84,7 +87,7 @@ def main() -> None:
     if options.judgements:
         unsaid = [len(unsaid_attributes(product)) for product in products]
         figures = {
-            "judged_by": "one reader, each question read against the whole listing, one judgement a fact",
+            "judged_by": options.judged_by,
             **figures_of(drawn, options.judgements),
             "products": len(products),
             "products_with_a_fact": round(sum(map(bool, found)) / len(products), 4),
