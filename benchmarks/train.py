@@ -95,7 +95,7 @@ def run_arm(arm: str, rows: Path, steps: int) -> dict[str, Any]:
     from finetune.resources import GIB, Device
 
     class Clock(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
             if state.global_step in {1, steps + 1}:
                 marks.append((perf_counter(), process_time(), trainer._total_train_tokens))
 

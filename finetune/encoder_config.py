@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retrieval.errors import UsageError
-from retrieval.models import DEFAULT_ENCODER
+from retrieval.models import BASE_ENCODER
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class EncoderConfig:
         passage_tokens: Tokens of a passage that are read.
     """
 
-    base: str = DEFAULT_ENCODER
+    base: str = BASE_ENCODER
     seed: int = 0
     rank: int = 32
     alpha: int = 64

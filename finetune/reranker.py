@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import UsageError, nearest_path
+from finetune.mining import Fold
+from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
+from retrieval.question_file import read_questions
 from retrieval.rerank import FEATURES, RERANK_DEPTH, Features, Reranker, features
 from retrieval.storage import sha256_of_files
 
@@ -28,7 +28,9 @@ class Example:
     right: NDArray[np.bool_]
 
 
-def learn_reranker(index: HybridIndex, questions: Path, *, weight_decay: float = 1e-3) -> Reranker:
+def learn_reranker(
+    index: HybridIndex, questions: Path, *, only: Fold | None = None, weight_decay: float = 1e-3
+) -> Reranker:
     """Fit a weight for each feature by the listwise softmax loss: -log of the probability of the right products.
 
     The loss is ListNet's top-one form (Cao et al., "Learning to rank: from pairwise approach to listwise approach",
@@ -36,13 +38,15 @@ def learn_reranker(index: HybridIndex, questions: Path, *, weight_decay: float =
 
     Args:
         index: An index opened with ``rerank="none"``.
-        questions: JSON lines with ``question`` and ``uids``; those without a product are left out.
+        questions: A question file; questions without one right product are left out.
+        only: Learn from the questions whose product falls in this fold alone: the one that the index's encoder was
+            tuned without, as cosines flatter questions that it has seen.
         weight_decay: L2 penalty on the weights of the standardised features.
 
     Raises:
         UsageError: No such file, or no question whose product is among the first fifty hits.
     """
-    examples = [example for example in _examples(index, questions) if example.right.any()]
+    examples = [example for example in _examples(index, questions, only) if example.right.any()]
     if not examples:
         raise UsageError(f"No question of {questions} has its product among the first {RERANK_DEPTH} hits.")
     every = np.concatenate([example.features for example in examples])
@@ -52,6 +56,7 @@ def learn_reranker(index: HybridIndex, questions: Path, *, weight_decay: float =
         "questions": len(examples),
         "questions_sha256": sha256_of_files([questions]),
         "catalogue_sha256": index.manifest["catalogue"]["sha256"],
+        "only": str(only) if only else None,
         "weight_decay": weight_decay,
         "loss": {"first": round(losses[0], 4), "last": round(losses[-1], 4)},
     }
@@ -59,18 +64,15 @@ def learn_reranker(index: HybridIndex, questions: Path, *, weight_decay: float =
     return Reranker(by_name, index.manifest["encoder"], facts)
 
 
-def _examples(index: HybridIndex, path: Path) -> list[Example]:
-    if not path.is_file():
-        raise UsageError(f"No question file at {path}{nearest_path(path)}.")
-    with path.open(encoding="utf-8") as lines:
-        rows: list[dict[str, Any]] = [
-            row for row in map(json.loads, lines) if row["uids"] and row["kind"] != "ambiguous"
-        ]
-    found = index.search_batch([row["question"] for row in rows], RERANK_DEPTH)
+def _examples(index: HybridIndex, path: Path, only: Fold | None) -> list[Example]:
+    rows = [row for row in read_questions(path) if row.uids and row.kind != "ambiguous"]
+    if only is not None:
+        rows = [row for row in rows if any(only.holds(product) for product in map(index.product, row.uids) if product)]
+    found = index.search_batch([row.question for row in rows], RERANK_DEPTH)
     return [
         Example(
-            features(index.query(row["question"]), hits),
-            np.asarray([hit.product.is_any_of(row["uids"]) for hit in hits], dtype=np.bool_),
+            features(index.query(row.question), hits),
+            np.asarray([hit.product.is_any_of(row.uids) for hit in hits], dtype=np.bool_),
         )
         for row, hits in zip(rows, found, strict=True)
     ]

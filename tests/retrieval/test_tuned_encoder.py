@@ -12,7 +12,7 @@ from retrieval.build import build_index
 from retrieval.encoder import RUN_FILE, TUNED_FORMAT, SentenceTransformerEncoder, read_run
 from retrieval.errors import EncoderMismatch, ModelNotFound
 from retrieval.index import HybridIndex
-from retrieval.models import DEFAULT_ENCODER, TUNED_ENCODER, resolve_model, weights_sha256
+from retrieval.models import BASE_ENCODER, DEFAULT_ENCODER, resolve_model, weights_sha256
 from tests.conftest import ROWS, WriteCatalogue, require_models
 
 TEXTS = ["a blue mug", "tent for two"]
@@ -28,11 +28,11 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("encoders") / "shop"
     torch.manual_seed(1)
-    base = resolve_model(DEFAULT_ENCODER)
+    base = resolve_model(BASE_ENCODER)
     config = LoraConfig(r=2, lora_alpha=4, target_modules=["query", "dense"], init_lora_weights=False)
     get_peft_model(AutoModel.from_pretrained(base), config).save_pretrained(folder)
     (folder / "README.md").unlink()
-    run = {"format": TUNED_FORMAT, "base": {"id": DEFAULT_ENCODER, "weights_sha256": weights_sha256(base)}}
+    run = {"format": TUNED_FORMAT, "base": {"id": BASE_ENCODER, "weights_sha256": weights_sha256(base)}}
     (folder / RUN_FILE).write_text(json.dumps(run))
     return folder
 
@@ -48,7 +48,7 @@ def test_an_adapter_is_laid_over_its_base(adapter: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     tuned = SentenceTransformerEncoder(str(adapter))
-    unmerged = SentenceTransformer(str(resolve_model(DEFAULT_ENCODER)))
+    unmerged = SentenceTransformer(str(resolve_model(BASE_ENCODER)))
     unmerged.transformers_model.load_adapter(str(adapter))
     vectors = tuned.encode_queries(TEXTS)
     np.testing.assert_allclose(vectors, unmerged.encode(TEXTS, normalize_embeddings=True), atol=1e-2)
@@ -77,12 +77,12 @@ def test_an_index_is_opened_with_the_adapter_it_was_built_with_and_no_other(
 def test_the_encoder_that_ships_is_found_by_its_name_from_anywhere(
     copied: Path, tmp_path: Path, write_catalogue: WriteCatalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_TUNED_ENCODER_FOLDER", copied)
-    build_index([write_catalogue(ROWS)], tmp_path / "index", encoder=SentenceTransformerEncoder(TUNED_ENCODER))
+    monkeypatch.setattr(models, "_SHIPPED_ENCODER", copied)
+    build_index([write_catalogue(ROWS)], tmp_path / "index", encoder=SentenceTransformerEncoder(DEFAULT_ENCODER))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     opened = HybridIndex.open(tmp_path / "index")
-    assert opened.manifest["encoder"]["id"] == TUNED_ENCODER
+    assert opened.manifest["encoder"]["id"] == DEFAULT_ENCODER
     assert opened.search("blue mug", 1)[0].product.uid == "MUG1"
 
 
