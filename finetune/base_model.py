@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.recipe import Recipe
+from finetune.resources import processes
 from retrieval.errors import MissingExtra
 from retrieval.models import cpu_gains_from_bfloat16, quiet_model_libraries, resolve_model, weights_sha256
 
@@ -63,8 +64,7 @@ class BaseModel:
         quiet_model_libraries()
         dtype = getattr(torch, precision)
         options: dict[str, Any] = {"dtype": dtype}
-        several = int(os.environ.get("WORLD_SIZE", "1")) > 1  # processes; FSDP places their weights itself
-        if torch.cuda.is_available() and (quantize == "nf4" or not several):
+        if torch.cuda.is_available() and (quantize == "nf4" or processes() == 1):  # else FSDP places the weights
             options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", "0"))}
         if quantize == "nf4":
             if not importlib.util.find_spec("bitsandbytes"):

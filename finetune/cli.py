@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     reranker.set_defaults(run=_reranker)
 
     prepare = commands.add_parser("prepare", help="make training rows of questions and what the index finds for them")
-    prepare.add_argument("--config", type=Path, required=True, metavar="FILE", help="such as finetune/configs/rows.toml")
+    prepare.add_argument("--config", type=Path, required=True, metavar="FILE", help="see finetune/configs/rows.toml")
     prepare.add_argument("--index", type=Path, required=True, help="index folder")
     prepare.add_argument(
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"

@@ -38,7 +38,7 @@ class EncoderConfig:
     alpha: int = 64
     dropout: float = 0.0
     merge_share: float = 1.0
-    max_steps: int = 240
+    max_steps: int = 200
     batch_size: int = 64
     learning_rate: float = 8e-4
     warmup_steps: float = 0.08

@@ -30,7 +30,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
     Args:
         adapter: Folder of the adapter.
         out: Folder of the model, which must not exist; ``export.json`` in it says how many completions are equal.
-        kind: ``merge``: safetensors of the base model's precision, with tokenizer; ``gguf-compatible``: the same in
+        kind: ``merge``: safetensors in float32, with tokenizer; ``gguf-compatible``: the same in
             float16, for llama.cpp's ``convert_hf_to_gguf.py``; ``openvino``: OpenVINO IR.
         rows: Folder with rows; the prompts of its ``evaluation.jsonl``, or else its ``train.jsonl``, are completed.
 
@@ -92,12 +92,11 @@ def _merge(
     """Write the merged model; return what the adapter on its base model makes of the prompts."""
     import torch
     from peft import PeftModel
-    from transformers import AutoConfig
 
     model = PeftModel.from_pretrained(base.load("float32"), str(adapter)).eval()
     completions = _completions(model, tokenizer, prompts)
-    stored = AutoConfig.from_pretrained(base.folder).dtype or torch.float32
-    merged = model.merge_and_unload(safe_merge=True).to(torch.float16 if kind == "gguf-compatible" else stored)
+    # bfloat16, which most base models are stored in, rounds away part of what the adapter learned
+    merged = model.merge_and_unload(safe_merge=True).to(torch.float16 if kind == "gguf-compatible" else torch.float32)
     merged.save_pretrained(out)
     tokenizer.save_pretrained(out)
     del model, merged

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retrieval.build import BuildOptions, _passage
+from retrieval.build import BuildOptions, passage
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.question_file import FINDABLE, Question
@@ -110,7 +110,7 @@ def mine_examples(
         if leave_out is None or not leave_out.holds(right[0])
     ]
     draw = random.Random(seed)
-    passage = _passages_of(index)
+    as_encoded = _passages_of(index)
     examples = []
     for start in range(0, len(asked), _SEARCHED_AT_ONCE):
         some = asked[start : start + _SEARCHED_AT_ONCE]
@@ -118,8 +118,8 @@ def mine_examples(
         for (question, right), hits in zip(some, results, strict=True):
             wrong = [hit.product for hit in hits if not any(_may_be_right(hit.product, one) for one in right)]
             if len(wrong) >= lookalikes:
-                drawn = tuple(map(passage, draw.sample(wrong, lookalikes)))
-                examples.append(Example(index.query(question.question).english, passage(right[0]), drawn))
+                drawn = tuple(map(as_encoded, draw.sample(wrong, lookalikes)))
+                examples.append(Example(index.query(question.question).english, as_encoded(right[0]), drawn))
         if progress is not None:
             progress(start + len(some), len(asked))
     if not examples:
@@ -145,4 +145,4 @@ def _may_be_right(product: Product, right: Product) -> bool:
 def _passages_of(index: HybridIndex) -> Callable[[Product], str]:
     encoder: dict[str, Any] = index.manifest["encoder"]
     options = BuildOptions(fields=tuple(encoder["fields"]), lead_words=encoder["lead_words"])
-    return lambda product: _passage(product, options)
+    return lambda product: passage(product, options)

@@ -102,6 +102,16 @@ class Usage:
         }
 
 
+def processes() -> int:
+    """Return how many processes a launcher started to train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def leads() -> bool:
+    """Tell whether this is the process that writes, of those that train together."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def matrix_flops(precision: str, rows: int, inner: int, columns: int) -> float:
     """Return floating-point operations per second of a matrix product of this shape on this machine's device."""
     import torch

@@ -15,7 +15,7 @@ from finetune.base_model import BaseModel, precision_of
 from finetune.masks import EVALUATION, TRAIN, read_examples
 from finetune.preflight import Preflight
 from finetune.recipe import CHECKPOINTS, Recipe
-from finetune.resources import Device, Usage
+from finetune.resources import Device, Usage, leads
 from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION, RUN
 from retrieval.errors import UsageError
 from retrieval.prompt import PROMPT_VERSION
@@ -43,12 +43,13 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
         ModelNotFound: The base model is nowhere to be had.
     """
     facts = _facts_of(rows)
-    checkpoint = _begin(recipe, rows, out, resume)
+    checkpoint = _begin(recipe, rows, out, resume) if leads() else _last_checkpoint(out) if resume else None
     base = BaseModel.find(recipe.model)
     tokenizer = base.tokenizer()
     examples, held_out = read_examples(tokenizer, rows)
     preflight = Preflight.of(recipe, base, examples, held_out)
-    print(preflight.text(tokenizer), file=sys.stderr)
+    if leads():
+        print(preflight.text(tokenizer), file=sys.stderr)
     preflight.check()
     from finetune.trainer import make_trainer
 
@@ -74,7 +75,7 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
         "estimate": preflight.estimate.facts(),
         "history": trainer.state.log_history,
     }
-    if trainer.is_world_process_zero():
+    if leads():
         _finish(out, run)
     return run
 
@@ -99,6 +100,11 @@ def _begin(recipe: Recipe, rows: Path, out: Path, resume: bool) -> Path | None:
     if before != started:
         changed = [key for key in recipe.__slots__ if before["recipe"].get(key) != started["recipe"][key]]
         raise UsageError(f"{out} was begun with other {', '.join(changed) or 'rows'}; resume with the same.")
+    return _last_checkpoint(out)
+
+
+def _last_checkpoint(out: Path) -> Path | None:
+    """Return the last checkpoint that was written to its end; the trainer's state is its last file."""
     whole = [folder for folder in (out / CHECKPOINTS).glob("checkpoint-*") if (folder / "trainer_state.json").exists()]
     return max(whole, key=lambda folder: int(folder.name.rsplit("-", 1)[1]), default=None)
 

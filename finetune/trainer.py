@@ -6,7 +6,6 @@ Imports torch, TRL and PEFT: import this module inside functions.
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from finetune.fused_lora import fuse_lora
 from finetune.masks import IGNORED, Example, spread
 from finetune.progress import Progress, Samples
 from finetune.recipe import CHECKPOINTS, Recipe
+from finetune.resources import leads, processes
 
 Batch = dict[str, torch.Tensor]
 
@@ -77,8 +77,8 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]
         loss = cross_entropy(logits[there].float(), targets[there], reduction="sum")
         if self.model.training:
             self._total_train_tokens += int(inputs["attention_mask"].sum())
-        if self.args.average_tokens_across_devices and num_items_in_batch is not None:
-            loss = loss * self.accelerator.num_processes  # the gradients are averaged over processes afterwards
+        if num_items_in_batch is not None:
+            loss = loss * processes()  # the gradients are averaged over processes afterwards
         return loss / (there.sum() if num_items_in_batch is None else num_items_in_batch)
 
     def prediction_step(
@@ -86,7 +86,7 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, None, None]:
         """Return a batch's loss, weighted so that the mean over rows is the mean over label tokens."""
         inputs = self._prepare_inputs(inputs)
-        expected = self._labels_per_row * len(inputs["labels"])
+        expected = self._labels_per_row * len(inputs["labels"]) * processes()  # compute_loss multiplies by as much
         with torch.no_grad(), self.compute_loss_context_manager():
             passes = list(split(inputs, self._rows_per_pass, self._tokens_per_pass))
             losses = [self.compute_loss(model, part, num_items_in_batch=expected) for part in passes]
@@ -169,7 +169,7 @@ def make_trainer(
 
 def _settings(recipe: Recipe, precision: str, evaluates: bool, out: Path) -> SFTConfig:
     on_gpu = torch.cuda.is_available()
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1  # processes; one alone gets a step's rows at once, to split
+    several = processes() > 1  # one alone gets a step's rows at once, to split
     eight_bit = recipe.optimizer == "adamw_8bit" and importlib.util.find_spec("bitsandbytes")
     return SFTConfig(
         output_dir=str(out / CHECKPOINTS),
@@ -208,11 +208,11 @@ def _settings(recipe: Recipe, precision: str, evaluates: bool, out: Path) -> SFT
 
 def _callbacks(recipe: Recipe, tokenizer: Any, held_out: Sequence[Example], out: Path) -> list[TrainerCallback]:
     callbacks: list[TrainerCallback] = [Progress()]
-    if held_out and recipe.samples and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if held_out and recipe.samples and processes() == 1:
         callbacks.append(Samples(tokenizer, spread(held_out, recipe.samples), out / "samples.jsonl"))
     if held_out and recipe.patience:
         callbacks.append(EarlyStoppingCallback(recipe.patience))
-    if importlib.util.find_spec("tensorboard"):
+    if importlib.util.find_spec("tensorboard") and leads():
         from torch.utils.tensorboard import SummaryWriter
         from transformers.integrations import TensorBoardCallback
 

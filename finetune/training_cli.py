@@ -29,7 +29,9 @@ def add_parsers(commands: Any) -> None:
     export.add_argument("--adapter", type=Path, required=True, metavar="FOLDER", help="folder of the adapter")
     export.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the model")
     kind = export.add_mutually_exclusive_group(required=True)
-    kind.add_argument("--merge", dest="kind", action="store_const", const="merge", help="safetensors and tokenizer")
+    kind.add_argument(
+        "--merge", dest="kind", action="store_const", const="merge", help="safetensors in float32 and tokenizer"
+    )
     kind.add_argument(
         "--gguf-compatible",
         dest="kind",
@@ -70,6 +72,7 @@ def _preflight(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from finetune.config import read_config
     from finetune.recipe import Recipe
+    from finetune.resources import leads
     from finetune.train import train
 
     recipe = read_config(options.config, Recipe)
@@ -77,6 +80,8 @@ def _train(options: argparse.Namespace) -> None:
     recipe = dataclasses.replace(recipe, **{name: value for name, value in given.items() if value is not None})
     run = train(recipe, options.rows, options.out, resume=options.resume)
     used = run["resources"]
+    if not leads():
+        return
     print(
         f"{run['steps']} steps, {used['tokens']} tokens in {used['seconds']} s ({used['tokens_per_second']} tokens/s), "
         f"peak {used['memory_peak_gib']} GiB, written to {options.out}"

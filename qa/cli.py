@@ -1,4 +1,4 @@
-"""``python -m qa``: ask questions."""
+"""``python -m qa``: ask questions, and evaluate the answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qa.evaluation import cli as evaluation_cli
 from retrieval import console
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("--batch", metavar="FILE", help="a file of questions, or - for standard input")
     ask.add_argument("--index", type=Path, help="index folder (default $PRODUCT_QA_INDEX, or indexes/sample)")
     ask.add_argument("--model", help="hub id or folder of a language model, or 'extractive' for none")
-    ask.add_argument("-k", type=int, default=4, help="products shown to the model (default 4)")
+    ask.add_argument("--adapter", default="auto", help="folder of an adapter, or 'none' (default: the one that ships)")
+    ask.add_argument("-k", type=int, default=2, help="products shown to the model (default 2)")
     ask.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     ask.add_argument("--product", metavar="UID", help="look at this product only")
     ask.add_argument("--no-retrieval", action="store_true", help="ask the model alone, unchecked, for comparison")
     ask.add_argument("--json", action="store_true", help="one JSON object a question")
     ask.set_defaults(run=_ask)
+    evaluation_cli.add_parser(commands)
     return console.run(parser, arguments)
 
 
@@ -42,7 +45,7 @@ def _ask(options: argparse.Namespace) -> None:
     from retrieval.models import DEFAULT_LANGUAGE_MODEL
 
     model = options.model or DEFAULT_LANGUAGE_MODEL
-    pipeline = ProductQA.open(options.index, model, k=options.k, rerank=options.rerank)
+    pipeline = ProductQA.open(options.index, model, k=options.k, rerank=options.rerank, adapter=options.adapter)
     for start in range(0, len(questions), _AT_ONCE):
         batch = questions[start : start + _AT_ONCE]
         answers = pipeline.answer_batch(batch, product=options.product, retrieval=not options.no_retrieval)

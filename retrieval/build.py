@@ -152,12 +152,13 @@ def _encode(catalogue: Catalogue, encoder: Encoder, options: BuildOptions, progr
     dense = DenseIndex.empty(encoder.identity.dimension)
     for start in range(0, len(catalogue), _ENCODE_AT_ONCE):
         rows = range(start, min(start + _ENCODE_AT_ONCE, len(catalogue)))
-        dense.add(encoder.encode_passages([_passage(catalogue[row], options) for row in rows]))
+        dense.add(encoder.encode_passages([passage(catalogue[row], options) for row in rows]))
         progress("encode", rows.stop, len(catalogue))
     return dense
 
 
-def _passage(product: Product, options: BuildOptions) -> str:
+def passage(product: Product, options: BuildOptions) -> str:
+    """Return the text of a product that is encoded."""
     if options.fields == ("title",):
         return product.title
     return f"{product.title}. {' '.join(product.content.split()[: options.lead_words])}"

@@ -19,15 +19,13 @@ from retrieval.schema import Hit, Product
 from retrieval.snippet import promising_pieces, select_pieces
 
 PROMPT_VERSION = 2
-PROMPT_PRODUCTS = 3
+PROMPT_PRODUCTS = 2
 WORDS_PER_PRODUCT = 60
 NOT_SAID = "Not in the description."
 NO_PRODUCT = "No matching product."
 SYSTEM = (
-    "Answer the shopper's question from the product descriptions. Write the number of the product that fits, then copy "
-    "the words that answer: [1] words. If it is asked which product it is, or what it is like, write [1]: and the "
-    f"words that describe it. If its description does not say, write [1] {NOT_SAID} If no product fits, write: "
-    f"{NO_PRODUCT}"
+    "Answer from the products. Write the number of the product and copy the words that answer: [1] words. If asked "
+    f"which product it is: [1]: words that describe it. If it does not say: [1] {NOT_SAID} If none fits: {NO_PRODUCT}"
 )
 SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
 SPAN_GAP = " … "

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from retrieval.encoder import EncoderIdentity, Vectors
 from qa.generators.base import Completion, Prompt
+from retrieval.encoder import EncoderIdentity, Vectors
 from retrieval.prompt import Message
 from retrieval.text import sentences, terms
 

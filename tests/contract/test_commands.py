@@ -114,8 +114,17 @@ def test_inspect_describes_a_catalogue(write_catalogue: WriteCatalogue) -> None:
 def test_every_command_has_help() -> None:
     for program, commands in {
         "retrieval": ("build", "search", "inspect", "verify"),
-        "qa": ("ask",),
-        "finetune": ("reranker",),
+        "qa": ("ask", "evaluate"),
+        "finetune": (
+            "questions",
+            "encoder",
+            "encoder-share",
+            "reranker",
+            "prepare",
+            "preflight",
+            "train",
+            "export",
+        ),
     }.items():
         assert run(program, "--help").returncode == 0
         for command in commands:

@@ -99,5 +99,5 @@ def test_a_later_format_and_missing_weights_are_errors(tmp_path: Path, run: dict
         AdapterIdentity.read(folder)
     (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
     (folder / ADAPTER_WEIGHTS).unlink()
-    with pytest.raises(AdapterMismatch, match="has no adapter_model.safetensors"):
+    with pytest.raises(AdapterMismatch, match=r"has no adapter_model\.safetensors"):
         AdapterIdentity.read(folder)

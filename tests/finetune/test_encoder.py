@@ -18,6 +18,7 @@ from retrieval.build import build_index
 from retrieval.encoder import SentenceTransformerEncoder
 from retrieval.errors import EncoderMismatch, ModelNotFound, UsageError
 from retrieval.index import HybridIndex
+from retrieval.models import BASE_ENCODER
 from retrieval.question_file import FINDABLE, Question, read_questions, write_questions
 from tests.conftest import ROWS, SAMPLE, WriteCatalogue
 from tests.fakes import KeywordEncoder
@@ -135,7 +136,7 @@ def test_a_tuned_encoder_is_small_says_how_it_came_about_and_encodes_otherwise(t
     assert [step for step, _ in run["loss"]] == [2]
     assert json.loads((tuned / "adapter_config.json").read_text())["base_model_name_or_path"] == run["base"]["id"]
     texts = ["a blue mug", "tent for two"]
-    cosines = (SentenceTransformerEncoder().encode_queries(texts) * encoded(tuned, texts)).sum(axis=1)
+    cosines = (SentenceTransformerEncoder(BASE_ENCODER).encode_queries(texts) * encoded(tuned, texts)).sum(axis=1)
     assert (cosines < 0.9999).all()
     assert (cosines > 0.5).all()
 
@@ -156,7 +157,7 @@ def test_a_smaller_share_stays_nearer_to_the_base(tuned: Path, tmp_path: Path) -
     keep_share(tuned, tmp_path / "half", 0.5)
     texts = ["a blue mug", "tent for two"]
     base, half, whole = (
-        SentenceTransformerEncoder().encode_queries(texts),
+        SentenceTransformerEncoder(BASE_ENCODER).encode_queries(texts),
         encoded(tmp_path / "half", texts),
         encoded(tuned, texts),
     )

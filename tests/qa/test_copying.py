@@ -10,7 +10,7 @@ from retrieval.schema import Product
 from tests.conftest import require_models
 
 pytestmark = pytest.mark.models
-BOX = Product("BOX1", "Tin Box, 3.5 x 2 in.", "Holds 40 pins. The lid (brass) is 1/4\" thick; it shuts.")
+BOX = Product("BOX1", "Tin Box, 3.5 x 2 in.", 'Holds 40 pins. The lid (brass) is 1/4" thick; it shuts.')
 PEN = Product("PEN1", "Reed Pen", "Writes in sepia.")
 CONTEXT = ((BOX, ("Holds 40 pins.", 'The lid (brass) is 1/4" thick; it shuts.')), (PEN, ("Writes in sepia.",)))
 

@@ -7,15 +7,21 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from qa.citations import is_quote
 from qa.engine import ProductQA
+from qa.generators.base import Completion, Prompt
 from qa.generators.transformers_lm import TransformersGenerator
 from retrieval.errors import GenerationError
 from retrieval.index import HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, build_messages, read_completion
+from retrieval.schema import Product
 from tests.conftest import require_models
 
 pytestmark = pytest.mark.models
-PROMPTS = [[{"role": "user", "content": text}] for text in ("a mug", "how heavy is the tent that sleeps two?", "cat")]
+PROMPTS = [
+    Prompt(({"role": "user", "content": text},)) for text in ("a mug", "how heavy is the tent that sleeps two?", "cat")
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +40,42 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_batch_says_what_single_prompts_say(tiny_llama: Path) -> None:
     generator = TransformersGenerator(str(tiny_llama))
-    generator._model.float()  # in bfloat16 the padding of a batch moves the last bit
     together = generator.generate(PROMPTS, 12)
     assert together == [generator.generate([prompt], 12)[0] for prompt in PROMPTS]
-    assert all(together)
+    assert all(completion.text for completion in together)
     assert generator.generate([], 12) == []
 
 
 def test_a_stream_says_what_the_whole_says_and_can_be_closed(tiny_llama: Path) -> None:
     generator = TransformersGenerator(str(tiny_llama))
     whole = generator.generate(PROMPTS[:1], 12)[0]
-    assert "".join(generator.stream(PROMPTS[0], 12)).strip() == whole
+    *pieces, last = generator.stream(PROMPTS[0], 12)
+    assert last == whole
+    assert "".join(map(str, pieces)).strip() == whole.text
     closed = generator.stream(PROMPTS[0], 4_000)
     next(closed)
     closed.close()
     assert generator.generate(PROMPTS[:1], 12)[0] == whole
+
+
+def test_a_model_of_random_weights_copies_what_is_shown(tiny_llama: Path) -> None:
+    generator = TransformersGenerator(str(tiny_llama))
+    mug = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
+    tent = Product("TENT1", "Ridge Tent", "Weighs 2.4 kg.")
+    context = ((mug, (mug.content,)), (tent, (tent.content,)))
+    prompts = [
+        Prompt(tuple(build_messages(question, context)), context, numbers)
+        for question, numbers in (("how big?", (1, 2)), ("weight of the tent", (2,)), ("dishwasher?", (1,)))
+    ]
+    for prompt, completion in zip(prompts, generator.generate(prompts, 24), strict=True):
+        reading = read_completion(completion.text)
+        assert 0 < completion.answers < 1
+        if reading.number is not None and reading.said != NOT_SAID:
+            assert reading.number in prompt.numbers
+            assert is_quote(reading.said, context[reading.number - 1][0])
+        else:
+            assert reading.said in (NO_PRODUCT, NOT_SAID)
+    assert isinstance(list(generator.stream(prompts[0], 24))[-1], Completion)
 
 
 def test_a_failure_of_the_model_is_told_and_passes(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:

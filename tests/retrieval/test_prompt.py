@@ -4,9 +4,19 @@ import pytest
 from transformers import AutoTokenizer
 
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
-from retrieval.prompt import NOT_IN_DESCRIPTION, build_messages, encode_messages
-from retrieval.schema import Product
+from retrieval.prompt import (
+    NO_PRODUCT,
+    NOT_SAID,
+    build_messages,
+    choose_context,
+    encode_messages,
+    read_completion,
+    write_completion,
+)
+from retrieval.query import parse_question
+from retrieval.schema import Hit, Product
 from tests.conftest import require_models
+from tests.fakes import KeywordEncoder
 
 MUG = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
 ATTACKS = [
@@ -26,10 +36,31 @@ def tokenizer():
 def test_products_are_numbered_and_the_question_comes_last() -> None:
     system, user = build_messages("how big?", [(MUG, ["Holds 300 ml."]), (MUG, ["Dishwasher safe.", "End."])])
     assert (system["role"], user["role"]) == ("system", "user")
-    assert NOT_IN_DESCRIPTION in system["content"]
-    assert "[1] Harbour Mug\nHolds 300 ml." in user["content"]
-    assert "[2] Harbour Mug\nDishwasher safe. … End." in user["content"]
+    assert NOT_SAID in system["content"]
+    assert NO_PRODUCT in system["content"]
+    assert "[1] Harbour Mug | Holds 300 ml.\n" in user["content"]
+    assert "[2] Harbour Mug | Dishwasher safe. … End.\n" in user["content"]
+    assert user["content"].startswith("Question: how big?")
     assert user["content"].endswith("Question: how big?")
+
+
+def test_short_texts_are_shown_whole_and_of_long_ones_what_is_asked_for() -> None:
+    filler = " ".join(f"Sentence number {number} says nothing at all." for number in range(40))
+    long = Product("LONG", "Desk", f"{filler} The top is made of bamboo. {filler}")
+    hits = [Hit(product, rank, 1.0) for rank, product in enumerate((long, MUG), start=1)]
+    (context,) = choose_context(KeywordEncoder(), [(parse_question("is the desk bamboo?"), hits)], max_words=30)
+    assert [product.uid for product, _ in context] == ["LONG", "MUG1"]
+    assert context[1][1] == (MUG.content,)
+    assert any("bamboo" in span for span in context[0][1])
+    assert all(span in long.content for span in context[0][1])
+    assert sum(len(span.split()) for span in context[0][1]) <= 30
+
+
+@pytest.mark.parametrize("identifies", [False, True])
+def test_a_completion_is_read_as_it_was_written(identifies: bool) -> None:
+    reading = read_completion(write_completion(2, "red: 3 pcs [1]", identifies=identifies))
+    assert (reading.number, reading.identifies, reading.said) == (2, identifies, "red: 3 pcs [1]")
+    assert read_completion(" free words [1] ").number is None
 
 
 def test_without_retrieval_no_product_is_shown() -> None:

@@ -52,7 +52,7 @@ def test_an_adapter_is_laid_over_its_base(adapter: Path) -> None:
     unmerged.transformers_model.load_adapter(str(adapter))
     vectors = tuned.encode_queries(TEXTS)
     np.testing.assert_allclose(vectors, unmerged.encode(TEXTS, normalize_embeddings=True), atol=1e-2)
-    assert ((vectors * SentenceTransformerEncoder().encode_queries(TEXTS)).sum(axis=1) < 0.95).all()
+    assert ((vectors * SentenceTransformerEncoder(BASE_ENCODER).encode_queries(TEXTS)).sum(axis=1) < 0.95).all()
     assert not any(isinstance(module, PeftModel) for module in tuned._model.modules())
 
 
@@ -66,7 +66,7 @@ def test_an_index_is_opened_with_the_adapter_it_was_built_with_and_no_other(
     assert opened.search("blue mug", 1)[0].product.uid == "MUG1"
     HybridIndex.open(tmp_path / "index", encoder=SentenceTransformerEncoder(str(copied)))
     with pytest.raises(EncoderMismatch, match="all-MiniLM-L6-v2"):
-        HybridIndex.open(tmp_path / "index", encoder=SentenceTransformerEncoder())
+        HybridIndex.open(tmp_path / "index", encoder=SentenceTransformerEncoder(BASE_ENCODER))
     settings = json.loads((copied / "adapter_config.json").read_text())
     (copied / "adapter_config.json").write_text(json.dumps(settings | {"lora_alpha": 2}))
     with pytest.raises(EncoderMismatch, match="copied"):

@@ -81,7 +81,7 @@ def _page(
         lstrip_blocks=True,
     )
     best, worst = examples
-    return environment.get_template("page.html.j2").render(
+    page: str = environment.get_template("page.html.j2").render(
         facts=results["facts"],
         arms=results["arms"],
         plots=all_plots(results, tables),
@@ -92,6 +92,7 @@ def _page(
         worst=worst,
         how=how,
     )
+    return page
 
 
 def _markdown(results: Mapping[str, Any], groups: Sequence[Table], comparisons: Sequence[Table], how: str) -> str:
