@@ -20,6 +20,8 @@ _LIBRARIES = (
     "torch",
     "transformers",
     "sentence-transformers",
+    "peft",
+    "trl",
     "faiss-cpu",
     "tantivy",
     "rank-bm25",

@@ -69,7 +69,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
         ]
         facts = {
             "kind": kind,
-            "adapter": {key: identity.run[key] for key in ("base_model", "prompt_version", "index", "rows", "seed")},
+            "adapter": {key: identity.run[key] for key in ("base_model", "prompt_version", "index", "seed")},
             "weights_sha256": None if kind == "openvino" else weights_sha256(unfinished),
             "parity": {
                 "prompts": len(prompts),

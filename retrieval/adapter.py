@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retrieval.errors import ProductQAError, nearest_path
+from retrieval.errors import AdapterMismatch, nearest_path
 from retrieval.models import weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 
@@ -19,10 +19,6 @@ ADAPTER_FORMAT = "product-qa-adapter"
 ADAPTER_FORMAT_VERSION = 1
 RUN = "run.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
-
-
-class AdapterMismatch(ProductQAError):
-    """An adapter that is not whole, or does not belong to this base model or this prompt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ ProductQAError
 │   ├── IndexDamaged        a file differs from the checksum in the manifest
 │   └── IndexLocked         another process is building it
 ├── EncoderMismatch         an index opened with another encoder than the one it was built with
+├── AdapterMismatch         an adapter that is not whole, or belongs to another model or another prompt
 ├── ModelNotFound           no folder, no installed package and no hub has that model
 ├── TrainingDataError       rows that must not be trained on: cut off, without labels, or leaking into evaluation
 ├── MissingExtra            an optional dependency that a feature needs
@@ -75,6 +76,10 @@ class IndexLocked(IndexStoreError):
 
 class EncoderMismatch(ProductQAError):
     """The encoder is not the one the index was built with."""
+
+
+class AdapterMismatch(ProductQAError):
+    """An adapter that is not whole, or belongs to another base model or another prompt."""
 
 
 class ModelNotFound(ProductQAError):

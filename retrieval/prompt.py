@@ -29,6 +29,8 @@ SYSTEM = (
 )
 SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
 SPAN_GAP = " … "
+_TEMPLATE_DATE = "26 Jul 2024"
+"""Llama 3.2's template writes a date; today's would make another prompt each day. This is its own default."""
 Message = dict[str, str]
 Shown = tuple[Product, tuple[str, ...]]
 """A product, and the spans of its content that are shown."""
@@ -133,7 +135,9 @@ def encode_messages(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """
     marks = [f"\ue000{number}\ue001" for number in range(len(messages))]
     skeleton = [{"role": message["role"], "content": mark} for message, mark in zip(messages, marks, strict=True)]
-    rest: str = tokenizer.apply_chat_template(skeleton, tokenize=False, add_generation_prompt=True)
+    rest: str = tokenizer.apply_chat_template(
+        skeleton, tokenize=False, add_generation_prompt=True, date_string=_TEMPLATE_DATE
+    )
     ids: list[int] = []
     for message, mark in zip(messages, marks, strict=True):
         before, _, rest = rest.partition(mark)

@@ -22,7 +22,7 @@ COMMANDS = [
     shlex.split(line, comments=True)
     for kind, body in BLOCKS
     if kind == "sh"
-    for line in body.splitlines()
+    for line in body.replace("\\\n", " ").splitlines()
     if line.strip()
 ]
 PROGRAMS = {"finetune": finetune.cli.main, "qa": qa.cli.main, "retrieval": retrieval.cli.main}
@@ -55,7 +55,7 @@ def test_every_subcommand_is_in_the_readme() -> None:
     for program in PROGRAMS:
         names = re.search(r"^commands:\n(.*)\Z", help_of(program), re.DOTALL | re.MULTILINE)
         assert names is not None
-        for name in re.findall(r"^    (\w+) ", names[1], re.MULTILINE):
+        for name in re.findall(r"^    ([\w-]+) ", names[1], re.MULTILINE):
             assert ["python", "-m", program, name] in [command[:4] for command in COMMANDS]
 
 

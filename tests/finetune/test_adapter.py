@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from retrieval.adapter import ADAPTER_WEIGHTS, AdapterIdentity, AdapterMismatch, index_identity
+from retrieval.adapter import ADAPTER_WEIGHTS, AdapterIdentity, index_identity
+from retrieval.errors import AdapterMismatch
 from retrieval.models import weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 
