@@ -10,10 +10,14 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+_RESAMPLES = 10_000
 RESULTS = Path(__file__).parent / "results"
 _LIBRARIES = (
     "product-qa",
@@ -36,6 +40,13 @@ def parse_arguments(description: str | None, data: str) -> argparse.Namespace:
     parser.add_argument(f"--{data}", type=Path, required=True)
     parser.add_argument("--name", required=True, help="name of the result file")
     return parser.parse_args()
+
+
+def bootstrap_interval(values: Sequence[float], seed: int) -> list[float]:
+    """Return the 95 % percentile interval of the mean over 10,000 resamples (Efron & Tibshirani, 1993)."""
+    random = np.random.default_rng(seed)
+    means = random.choice(np.asarray(values, dtype=float), (_RESAMPLES, len(values))).mean(axis=1)
+    return [round(float(edge), 4) for edge in np.quantile(means, (0.025, 0.975))]
 
 
 def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int | None = None) -> Path:

@@ -11,12 +11,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.record import parse_arguments, write_result
+from benchmarks.record import bootstrap_interval, parse_arguments, write_result
 from retrieval.index import CANDIDATES, HybridIndex
 from retrieval.metrics import hit_at_k, reciprocal_rank
 from retrieval.schema import Hit
 
 FINDABLE = ("identify", "fact", "unanswerable")
+SEED = 0
 ARMS = ("reranked", "fusion", "dense", "lexical")
 Question = dict[str, Any]
 
@@ -61,10 +62,12 @@ def relevance(question: Question, hits: Sequence[Hit]) -> list[bool]:
     return [hit.product.is_any_of(question["uids"]) for hit in hits]
 
 
-def figures(rankings: list[list[bool]], cutoffs: Sequence[int]) -> dict[str, float]:
-    """Average the metrics over rankings."""
-    hits = {f"hit@{k}": fmean(hit_at_k(ranking, k) for ranking in rankings) for k in cutoffs}
-    return {name: round(value, 4) for name, value in (hits | {"mrr": fmean(map(reciprocal_rank, rankings))}).items()}
+def figures(rankings: list[list[bool]], cutoffs: Sequence[int]) -> dict[str, Any]:
+    """Average the metrics over rankings, with bootstrap intervals."""
+    values = {f"hit@{k}": [hit_at_k(ranking, k) for ranking in rankings] for k in cutoffs}
+    values["mrr"] = list(map(reciprocal_rank, rankings))
+    means = {name: round(fmean(of_all), 4) for name, of_all in values.items()}
+    return means | {"intervals_95": {name: bootstrap_interval(of_all, SEED) for name, of_all in values.items()}}
 
 
 def main() -> None:
@@ -74,8 +77,12 @@ def main() -> None:
     for group, values in result.items():
         arms = "  ".join(f"{arm} {values[arm]['hit@1']:.2f}/{values[arm]['hit@4']:.2f}" for arm in ARMS)
         print(f"{group:>14} ({values['questions']:>3})  hit@1/hit@4: {arms}")
-    facts = {"products": len(index), "catalogue_sha256": index.manifest["catalogue"]["sha256"]}
-    write_result(options.name, facts | result, [options.questions])
+    facts = {
+        "products": len(index),
+        "encoder": index.encoder_identity.id,
+        "catalogue_sha256": index.manifest["catalogue"]["sha256"],
+    }
+    write_result(options.name, facts | result, [options.questions], seed=SEED)
 
 
 if __name__ == "__main__":

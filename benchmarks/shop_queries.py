@@ -10,16 +10,13 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
 
-import numpy as np
-
-from benchmarks.record import parse_arguments, write_result
+from benchmarks.record import bootstrap_interval, parse_arguments, write_result
 from benchmarks.search_quality import half
 from retrieval.index import CANDIDATES, HybridIndex
 from retrieval.metrics import ndcg_at_k
 from retrieval.schema import Hit
 
 SEED = 0
-RESAMPLES = 10_000
 
 
 def judgements(path: Path) -> dict[str, dict[str, float]]:
@@ -48,16 +45,11 @@ def main() -> None:
         "BM25 alone": [half(hits, "lexical_rank") for hits in plain],
         "dense alone": [half(hits, "dense_rank") for hits in plain],
     }
-    random = np.random.default_rng(SEED)
     figures = {}
     for arm, rankings in found.items():
-        values = np.asarray([ndcg(hits, judged[query]) for query, hits in zip(queries, rankings, strict=True)])
-        means = random.choice(values, (RESAMPLES, len(values))).mean(axis=1)
-        low, high = np.quantile(means, (0.025, 0.975))
-        figures[arm] = {
-            "ndcg@10": round(fmean(values), 4),
-            "interval_95": [round(float(low), 4), round(float(high), 4)],
-        }
+        values = [ndcg(hits, judged[query]) for query, hits in zip(queries, rankings, strict=True)]
+        low, high = interval = bootstrap_interval(values, SEED)
+        figures[arm] = {"ndcg@10": round(fmean(values), 4), "interval_95": interval}
         print(f"{arm:>20}  nDCG@10 {figures[arm]['ndcg@10']:.3f}  [{low:.3f}, {high:.3f}]")
     write_result(options.name, {"queries": len(queries)} | figures, [options.qrels], seed=SEED)
 
