@@ -10,8 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.export import export
 from finetune.train import train
-from retrieval.errors import AdapterMismatch
-from retrieval.errors import MissingExtra, UsageError
+from retrieval.errors import AdapterMismatch, MissingExtra, UsageError
 from tests.finetune.tiny_llama import save_tiny_llama, tiny_recipe, write_rows
 
 
