@@ -101,7 +101,7 @@ def build_messages(question: str, context: Sequence[Shown] | None) -> list[Messa
     if context is None:
         return [{"role": "system", "content": SYSTEM_WITHOUT_RETRIEVAL}, {"role": "user", "content": question}]
     products = "\n".join(
-        f"[{number}] {product.title} | {SPAN_GAP.join(spans)}" for number, (product, spans) in enumerate(context, 1)
+        f"[{number}] {product.title}: {SPAN_GAP.join(spans)}" for number, (product, spans) in enumerate(context, 1)
     )
     user = f"Question: {question}\n\n{products}\n\nQuestion: {question}"
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]

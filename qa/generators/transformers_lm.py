@@ -39,6 +39,8 @@ class TransformersGenerator:
         self._folder = resolve_model(name)
         if self.adapter:
             self.adapter.check(self._folder)
+        self.copies = adapter is not None
+        """Whether it can only copy what is shown: a tuned model knows how to; another is better left to its words."""
         self._lock = Lock()
 
     @cached_property
@@ -129,10 +131,12 @@ class TransformersGenerator:
         yield self._completions(batch, grammars, ended[0])[0]
 
     def _batch(self, prompts: Sequence[Prompt]) -> tuple[Any, list[CopyGrammar]]:
-        """Encode prompts; those that show products get a grammar, and stand in batches of their own."""
+        """Encode prompts; those that show products, to a model that copies, get a grammar and a batch of their own."""
         with self._lock:  # loading happens once, and tokenizers do not pad in two threads at a time
             ids = [encode_messages(self._tokenizer, prompt.messages) for prompt in prompts]
-            grammars = [CopyGrammar(self._tokenizer, p.context, p.numbers) for p in prompts if p.context]
+            grammars = [
+                CopyGrammar(self._tokenizer, p.context, p.numbers) for p in prompts if p.context and self.copies
+            ]
             return self._tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self._model.device), grammars
 
     def _run(self, batch: Any, grammars: Sequence[CopyGrammar], max_new_tokens: int, **options: Any) -> Any:

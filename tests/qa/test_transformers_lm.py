@@ -60,6 +60,7 @@ def test_a_stream_says_what_the_whole_says_and_can_be_closed(tiny_llama: Path) -
 
 def test_a_model_of_random_weights_copies_what_is_shown(tiny_llama: Path) -> None:
     generator = TransformersGenerator(str(tiny_llama))
+    generator.copies = True
     mug = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
     tent = Product("TENT1", "Ridge Tent", "Weighs 2.4 kg.")
     context = ((mug, (mug.content,)), (tent, (tent.content,)))

@@ -38,8 +38,8 @@ def test_products_are_numbered_and_the_question_comes_last() -> None:
     assert (system["role"], user["role"]) == ("system", "user")
     assert NOT_SAID in system["content"]
     assert NO_PRODUCT in system["content"]
-    assert "[1] Harbour Mug | Holds 300 ml.\n" in user["content"]
-    assert "[2] Harbour Mug | Dishwasher safe. … End.\n" in user["content"]
+    assert "[1] Harbour Mug: Holds 300 ml.\n" in user["content"]
+    assert "[2] Harbour Mug: Dishwasher safe. … End.\n" in user["content"]
     assert user["content"].startswith("Question: how big?")
     assert user["content"].endswith("Question: how big?")
 
