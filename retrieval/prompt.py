@@ -29,7 +29,7 @@ SYSTEM = (
 )
 SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
 SPAN_GAP = " … "
-_TEMPLATE_DATE = "26 Jul 2024"
+TEMPLATE_DATE = "26 Jul 2024"
 """Llama 3.2's template writes a date; today's would make another prompt each day. This is its own default."""
 Message = dict[str, str]
 Shown = tuple[Product, tuple[str, ...]]
@@ -136,7 +136,7 @@ def encode_messages(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     marks = [f"\ue000{number}\ue001" for number in range(len(messages))]
     skeleton = [{"role": message["role"], "content": mark} for message, mark in zip(messages, marks, strict=True)]
     rest: str = tokenizer.apply_chat_template(
-        skeleton, tokenize=False, add_generation_prompt=True, date_string=_TEMPLATE_DATE
+        skeleton, tokenize=False, add_generation_prompt=True, date_string=TEMPLATE_DATE
     )
     ids: list[int] = []
     for message, mark in zip(messages, marks, strict=True):

@@ -10,7 +10,7 @@ from finetune.base_model import BaseModel
 from finetune.masks import IGNORED, Row, encode_row, read_examples, read_rows, spread
 from retrieval.errors import UsageError
 from retrieval.models import DEFAULT_LANGUAGE_MODEL
-from retrieval.prompt import encode_messages
+from retrieval.prompt import TEMPLATE_DATE, encode_messages
 from tests.conftest import require_models
 from tests.finetune.tiny_llama import tiny_tokenizer
 
@@ -42,7 +42,7 @@ def test_the_prompt_is_the_one_that_answering_makes(tokenizer: Any) -> None:
 def test_prompt_and_completion_are_what_the_chat_template_renders(tokenizer: Any) -> None:
     example = encode_row(tokenizer, ROW)
     messages = [*PROMPT, {"role": "assistant", "content": ROW.completion}]
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False)
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, date_string=TEMPLATE_DATE)
     assert tokenizer.decode(example.input_ids) == rendered.removesuffix("\n")
 
 

@@ -185,6 +185,7 @@ def test_no_product_holds_the_words_of_what_is_absent(questions: list[Question],
 
 def test_what_the_catalogue_sells_is_not_asked_as_absent() -> None:
     goods = ["Smoked Mackerel", "Oak Wardrobe with Mirror", "Ski Pass for Zermatt"]
+    goods += [f"Garden Gnome No. {number}" for number in range(80)]
     products = [Product(str(number), good, f"A {good.lower()} that we sell.") for number, good in enumerate(goods)]
     asked = generate(products, 150, seed=1, shares={"absent": 1.0, "typo": 0, "partial": 0, "pt": 0})
     assert len(asked) > 20
