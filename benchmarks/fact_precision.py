@@ -14,9 +14,10 @@ import json
 import random
 import time
 from collections import Counter
-from math import sqrt
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import binomtest
 
 from benchmarks.record import write_result
 from finetune.facts import Fact, facts_of, unsaid_attributes
@@ -24,12 +25,10 @@ from retrieval.index import HybridIndex
 from retrieval.schema import Product
 
 
-def wilson_interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+def wilson_interval(right: int, count: int) -> tuple[float, float]:
     """Return the 95 % interval of a proportion (Wilson, "Probable inference", JASA 1927)."""
-    share, spread = right / count, z * z / count
-    middle = (share + spread / 2) / (1 + spread)
-    reach = z * sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return middle - reach, middle + reach
+    interval = binomtest(right, count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def draw(facts: list[tuple[Product, Fact]], seed: int, count: int) -> list[tuple[Product, Fact, str]]:

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-_RESAMPLES = 10_000
+from qa.evaluation.resampling import interval, resample_weights
+from retrieval.machine import memory, processor
+
 RESULTS = Path(__file__).parent / "results"
 _LIBRARIES = (
     "product-qa",
@@ -43,10 +45,9 @@ def parse_arguments(description: str | None, data: str) -> argparse.Namespace:
 
 
 def bootstrap_interval(values: Sequence[float], seed: int) -> list[float]:
-    """Return the 95 % percentile interval of the mean over 10,000 resamples (Efron & Tibshirani, 1993)."""
-    random = np.random.default_rng(seed)
-    means = random.choice(np.asarray(values, dtype=float), (_RESAMPLES, len(values))).mean(axis=1)
-    return [round(float(edge), 4) for edge in np.quantile(means, (0.025, 0.975))]
+    """Return the 95 % bootstrap interval of a mean."""
+    means = resample_weights(len(values), seed) @ np.asarray(values, dtype=float) / len(values)
+    return [round(edge, 4) for edge in interval(means)]
 
 
 def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int | None = None) -> Path:
@@ -61,7 +62,11 @@ def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int
         "seed": seed,
         "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
         "python": platform.python_version(),
-        "hardware": {"processor": _processor(), "cores": len(os.sched_getaffinity(0)), "memory_gib": _memory_gib()},
+        "hardware": {
+            "processor": processor(),
+            "cores": len(os.sched_getaffinity(0)),
+            "memory_gib": round(memory() / 2**30),
+        },
     }
     path.write_text(json.dumps(facts | {"figures": figures}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", file=sys.stderr)
@@ -72,14 +77,3 @@ def _shown(argument: str) -> str:
     """Name a file of development data by its variable, not by where it lies on this machine."""
     folder = os.environ.get("PRODUCT_QA_DATA")
     return argument.replace(folder, "$PRODUCT_QA_DATA") if folder else argument
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
-
-
-def _memory_gib() -> int:
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)

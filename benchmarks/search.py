@@ -16,7 +16,7 @@ from retrieval.index import HybridIndex
 
 def main() -> None:
     options = parse_arguments(__doc__, "questions")
-    questions = [question["question"] for question in findable(options.questions)]
+    questions = [question.question for question in findable(options.questions)]
     arms = {"reranked": HybridIndex.open(options.index), "fusion only": HybridIndex.open(options.index, rerank="none")}
     spent: dict[str, list[float]] = {arm: [] for arm in arms}
     for index in arms.values():

@@ -5,7 +5,6 @@ python -m benchmarks.search_quality --index INDEX --questions FILE --name RESULT
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -14,29 +13,27 @@ from typing import Any
 from benchmarks.record import bootstrap_interval, parse_arguments, write_result
 from retrieval.index import CANDIDATES, HybridIndex
 from retrieval.metrics import hit_at_k, reciprocal_rank
+from retrieval.question_file import FINDABLE, Question, read_questions
 from retrieval.schema import Hit
 
-FINDABLE = ("identify", "fact", "unanswerable")
 SEED = 0
 ARMS = ("reranked", "fusion", "dense", "lexical")
-Question = dict[str, Any]
 
 
 def findable(path: Path) -> list[Question]:
     """Read the questions that have one right product to find."""
-    with path.open(encoding="utf-8") as lines:
-        return [question for question in map(json.loads, lines) if question["kind"] in FINDABLE]
+    return [question for question in read_questions(path) if question.kind in FINDABLE]
 
 
 def measure(index: HybridIndex, questions: list[Question]) -> dict[str, Any]:
     """Return the figures of search, of plain fusion and of its halves, overall and by group."""
-    asked = [question["question"] for question in questions]
+    asked = [question.question for question in questions]
     reranked = index.search_batch(asked, CANDIDATES)
     hits = HybridIndex.open(index.folder, rerank="none").search_batch(asked, CANDIDATES)
     groups = {"all": list(range(len(questions)))}
     for key in ("noise", "lang"):
-        for value in sorted({question[key] for question in questions}):
-            groups[f"{key}={value}"] = [i for i, question in enumerate(questions) if question[key] == value]
+        for value in sorted({getattr(question, key) for question in questions}):
+            groups[f"{key}={value}"] = [i for i, question in enumerate(questions) if getattr(question, key) == value]
     arms = {
         "reranked": [relevance(question, found) for question, found in zip(questions, reranked, strict=True)],
         "fusion": [relevance(question, found) for question, found in zip(questions, hits, strict=True)],
@@ -59,7 +56,7 @@ def half(hits: Sequence[Hit], rank: str) -> list[Hit]:
 
 def relevance(question: Question, hits: Sequence[Hit]) -> list[bool]:
     """Tell of each hit whether it is a right product."""
-    return [hit.product.is_any_of(question["uids"]) for hit in hits]
+    return [hit.product.is_any_of(question.uids) for hit in hits]
 
 
 def figures(rankings: list[list[bool]], cutoffs: Sequence[int]) -> dict[str, Any]:

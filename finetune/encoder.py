@@ -10,21 +10,20 @@ import importlib.util
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.encoder_config import EncoderConfig
 from finetune.mining import Example, Fold, mine_examples
+from finetune.output import plot_losses, whole_or_nothing
 from finetune.resources import GIB, Device
-from retrieval.encoder import ADAPTER_FILES, RUN_FILE, TUNED_FORMAT, read_run
+from retrieval.encoder import TUNED_FORMAT, read_run
 from retrieval.errors import MissingExtra, ModelNotFound, UsageError, nearest_path
-from retrieval.models import quiet_model_libraries, resolve_model, weights_sha256
+from retrieval.models import ADAPTER_CONFIG, RUN_FILE, quiet_model_libraries, resolve_model, weights_sha256
 from retrieval.question_file import read_questions
 from retrieval.storage import sha256_of_files
 
@@ -64,10 +63,11 @@ def tune_encoder(
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise MissingExtra("Tuning needs the extra train: pip install 'product-qa[train]'.")
+    _refuse_existing(out)
     device, began = Device.here(), time.perf_counter()
     base = resolve_model(config.base)
     asked = [question for path in questions for question in read_questions(path)]
-    with _whole_or_nothing(out) as folder:
+    with whole_or_nothing(out) as folder:
         examples = mine_examples(
             index,
             asked,
@@ -100,7 +100,8 @@ def tune_encoder(
             "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         }
         _write_json(folder / RUN_FILE, run)
-        _draw(losses, folder / "loss.png")
+        history = [{"step": step, "loss": loss} for step, loss in losses]
+        plot_losses(history, folder / "loss.png", unit=f"mean of {_LOSS_EVERY} steps")
     return run
 
 
@@ -111,11 +112,12 @@ def keep_share(tuned: Path, out: Path, share: float) -> None:
         UsageError: ``out`` is there already, or the share is out of range.
         ModelNotFound: ``tuned`` is not a tuned encoder.
     """
+    _refuse_existing(out)
     run = read_run(tuned)
     if run is None:
         raise ModelNotFound(f"No tuned encoder at {tuned}{nearest_path(tuned)}.")
     config = replace(EncoderConfig(**run["config"]), merge_share=share)
-    with _whole_or_nothing(out) as folder:
+    with whole_or_nothing(out) as folder:
         shutil.copytree(tuned, folder, dirs_exist_ok=True)
         _settle_adapter(folder, config)
         _write_json(folder / RUN_FILE, run | {"config": asdict(config)})
@@ -188,7 +190,7 @@ def _train(base: Path, examples: Sequence[Example], config: EncoderConfig, folde
 
 def _settle_adapter(folder: Path, config: EncoderConfig) -> None:
     """Write the base's id and the share that is kept into PEFT's configuration, in an order that is always the same."""
-    path = folder / ADAPTER_FILES[0]
+    path = folder / ADAPTER_CONFIG
     stored = json.loads(path.read_text(encoding="utf-8"))
     stored["base_model_name_or_path"] = config.base
     stored["lora_alpha"] = config.alpha * config.merge_share
@@ -196,30 +198,9 @@ def _settle_adapter(folder: Path, config: EncoderConfig) -> None:
     _write_json(path, stored)
 
 
-def _draw(losses: Sequence[tuple[int, float]], path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    axes = (figure := Figure(figsize=(6, 3.5), layout="constrained")).subplots()
-    axes.plot(*zip(*losses, strict=True))
-    axes.set(xlabel="step", ylabel=f"loss, mean of {_LOSS_EVERY} steps", ylim=(0, None))
-    figure.savefig(path)
-
-
-@contextmanager
-def _whole_or_nothing(out: Path) -> Iterator[Path]:
-    """Yield a folder that takes the name ``out`` when the block succeeds and is removed when it does not."""
+def _refuse_existing(out: Path) -> None:
     if out.exists():
         raise UsageError(f"{out} is there already; choose another folder.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}.") from error
-    try:
-        yield unfinished
-        unfinished.rename(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_json(path: Path, value: Any) -> None:

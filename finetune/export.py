@@ -5,14 +5,13 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from finetune.base_model import BaseModel
 from finetune.masks import EVALUATION, TRAIN, encode_row, read_rows, spread
+from finetune.output import whole_or_nothing
 from retrieval.adapter import AdapterIdentity
 from retrieval.errors import MissingExtra, UsageError
 from retrieval.models import weights_sha256
@@ -54,9 +53,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
     examples = spread([encode_row(tokenizer, row) for row in read_rows(file)], PARITY_PROMPTS)
     prompts = [example.prompt_ids for example in examples]
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with whole_or_nothing(out) as unfinished:
         before = _merge(base, adapter, tokenizer, prompts, kind, unfinished)
         if kind == "openvino":
             _to_openvino(unfinished)
@@ -79,10 +76,6 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
             },
         }
         (unfinished / EXPORT).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.chmod(0o755)
-        unfinished.rename(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return facts
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.errors import UsageError, nearest_path
-from retrieval.prompt import Message, encode_messages
+from retrieval.prompt import Message, encode_messages, encode_text
 
 TRAIN = "train.jsonl"
 EVALUATION = "evaluation.jsonl"
+ROWS = "rows.json"
+"""What ``prepare`` says of the rows."""
 IGNORED = -100
 _SHAREGPT_ROLES = {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"}
 
@@ -80,7 +82,7 @@ def read_rows(path: Path) -> list[Row]:
 def encode_row(tokenizer: Any, row: Row) -> Example:
     """Turn a row into ids and labels; the prompt's ids are those that answering makes of the same messages."""
     prompt = encode_messages(tokenizer, row.prompt)
-    completion = tokenizer(row.completion, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    completion = encode_text(tokenizer, row.completion)
     completion = [*completion, tokenizer.eos_token_id] if row.completion else []
     return Example(row, prompt + completion, [IGNORED] * len(prompt) + completion)
 

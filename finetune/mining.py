@@ -114,12 +114,12 @@ def mine_examples(
     examples = []
     for start in range(0, len(asked), _SEARCHED_AT_ONCE):
         some = asked[start : start + _SEARCHED_AT_ONCE]
-        results = index.search_batch([question.question for question, _ in some], depth)
-        for (question, right), hits in zip(some, results, strict=True):
+        queries = [index.query(question.question) for question, _ in some]
+        for (_, right), query, hits in zip(some, queries, index.search_queries(queries, depth), strict=True):
             wrong = [hit.product for hit in hits if not any(_may_be_right(hit.product, one) for one in right)]
             if len(wrong) >= lookalikes:
                 drawn = tuple(map(as_encoded, draw.sample(wrong, lookalikes)))
-                examples.append(Example(index.query(question.question).english, as_encoded(right[0]), drawn))
+                examples.append(Example(query.english, as_encoded(right[0]), drawn))
         if progress is not None:
             progress(start + len(some), len(asked))
     if not examples:

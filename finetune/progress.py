@@ -1,4 +1,4 @@
-"""What a training run shows while it runs: a bar and lines on stderr, sample completions, a loss curve.
+"""What a training run shows while it runs: a bar and lines on stderr, sample completions.
 
 Imports transformers: import this module inside functions.
 """
@@ -95,18 +95,3 @@ def complete(model: Any, tokenizer: Any, prompts: Sequence[list[int]], max_new_t
     model.train(was_training)
     texts: list[str] = tokenizer.batch_decode(output[:, longest:], skip_special_tokens=True)
     return [text.strip() for text in texts]
-
-
-def plot_losses(history: Sequence[dict[str, float]], path: Path) -> None:
-    """Draw the losses of a log history, training and evaluation, as a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for key, label in (("loss", "training"), ("eval_loss", "evaluation")):
-        points = [(entry["step"], entry[key]) for entry in history if key in entry]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=label, marker="." if key == "eval_loss" else None)
-    axes.set(xlabel="step", ylabel="loss (nats per completion token)")
-    axes.legend()
-    figure.savefig(path, dpi=120)

@@ -68,13 +68,14 @@ def _examples(index: HybridIndex, path: Path, only: Fold | None) -> list[Example
     rows = [row for row in read_questions(path) if row.uids and row.kind != "ambiguous"]
     if only is not None:
         rows = [row for row in rows if any(only.holds(product) for product in map(index.product, row.uids) if product)]
-    found = index.search_batch([row.question for row in rows], RERANK_DEPTH)
+    queries = [index.query(row.question) for row in rows]
+    found = index.search_queries(queries, RERANK_DEPTH)
     return [
         Example(
-            features(index.query(row.question), hits),
+            features(query, hits),
             np.asarray([hit.product.is_any_of(row.uids) for hit in hits], dtype=np.bool_),
         )
-        for row, hits in zip(rows, found, strict=True)
+        for row, query, hits in zip(rows, queries, found, strict=True)
     ]
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retrieval.machine import memory, processor
+
 GIB = 2**30
 _STATUS = Path("/proc/self/status")
 
@@ -40,10 +42,9 @@ class Device:
         if torch.cuda.is_available():
             facts = torch.cuda.get_device_properties(0)
             return cls("cuda", facts.name, facts.total_memory, (f"compute {facts.major}.{facts.minor}",), threads)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         known = torch.cpu.get_capabilities()
         wanted = ("avx2", "avx512_f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "asimd", "sve", "bf16")
-        return cls("cpu", _processor(), memory, tuple(name for name in wanted if known.get(name)), threads)
+        return cls("cpu", processor(), memory(), tuple(name for name in wanted if known.get(name)), threads)
 
     def peak_memory(self) -> int:
         """Return the most memory this process has held, in bytes: on the GPU, or resident on the host."""
@@ -138,11 +139,3 @@ def _resident(name: str) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
-
-
-def _processor() -> str:
-    facts = Path("/proc/cpuinfo")
-    for line in facts.read_text().splitlines() if facts.exists() else []:
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

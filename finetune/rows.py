@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from finetune.masks import EVALUATION, ROWS, TRAIN
 from finetune.split import check_no_leak, groups, is_held_out
+from retrieval.adapter import index_identity
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.prompt import (
@@ -32,12 +34,9 @@ from retrieval.prompt import (
 )
 from retrieval.query import Query
 from retrieval.question_file import Question, read_questions
-from retrieval.schema import Hit, Product
+from retrieval.schema import Product
 from retrieval.storage import sha256_of_files
 
-TRAIN_FILE = "train.jsonl"
-EVALUATION_FILE = "evaluation.jsonl"
-FACTS_FILE = "rows.json"
 _TARGET_WORDS = 30
 _AT_ONCE = 256
 
@@ -143,8 +142,8 @@ def prepare(index: HybridIndex, files: Sequence[Path], config: RowsConfig, out: 
     products = list({product.uid: product for product in known.values() if product is not None}.values())
     group_of = dict(zip((product.uid for product in products), groups(products), strict=True))
 
-    rows: list[Row] = []
     dropped: Counter[str] = Counter()
+    rows = []
     for start in range(0, len(questions), _AT_ONCE):
         batch = questions[start : start + _AT_ONCE]
         for question, query, context in zip(batch, *_contexts(index, batch, config), strict=True):
@@ -152,28 +151,11 @@ def prepare(index: HybridIndex, files: Sequence[Path], config: RowsConfig, out: 
             if question.uids and product is None:
                 dropped["product is not in the index"] += 1
                 continue
-            group = group_of[product.uid] if product else question.question
-            number = next((n for n, (shown, _) in enumerate(context, 1) if shown.is_any_of(question.uids)), None)
-            written = _completion(question, context, number)
-            if written is None:
+            row = _row(question, query, context, group_of, product, config, draw)
+            if row is None:
                 dropped["evidence is not shown"] += 1
-                continue
-            if written[1] == "answer" and number and draw.random() < config.memorise_share:
-                context = [shown for n, shown in enumerate(context, 1) if n != number]
-            rows.append(
-                Row(
-                    build_messages(query.text, context),
-                    completion=written[0],
-                    target=written[1],
-                    oracle=number is not None,
-                    group=group,
-                    uid=product.uid if product else "",
-                    **{
-                        name: getattr(question, name)
-                        for name in ("question", "answer", "kind", "lang", "noise", "maker")
-                    },
-                )
-            )
+            else:
+                rows.append(row)
     held_out = [row for row in rows if is_held_out(row.group, config.evaluation_share, config.seed)]
     train = [row for row in rows if not is_held_out(row.group, config.evaluation_share, config.seed)]
     if not train:
@@ -183,17 +165,17 @@ def prepare(index: HybridIndex, files: Sequence[Path], config: RowsConfig, out: 
     facts = {
         "prompt_version": PROMPT_VERSION,
         "config": asdict(config),
-        "index": {"catalogue_sha256": index.manifest["catalogue"]["sha256"], "encoder": index.manifest["encoder"]},
+        "index": index_identity(index.manifest),
         "reranked": index.reranker is not None,
         "questions": {file.name: sha256_of_files([file]) for file in files},
         "counts": {"train": _counted(train), "evaluation": _counted(held_out), "dropped": dict(dropped)},
         "seen_uids": sorted({row.uid for row in train if row.uid}),
     }
     out.mkdir(parents=True, exist_ok=True)
-    for name, side in ((TRAIN_FILE, train), (EVALUATION_FILE, held_out)):
+    for name, side in ((TRAIN, train), (EVALUATION, held_out)):
         with (out / name).open("w", encoding="utf-8") as lines:
             lines.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in side)
-    (out / FACTS_FILE).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (out / ROWS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return facts
 
 
@@ -204,9 +186,37 @@ def _product(index: HybridIndex, question: Question) -> Product | None:
 def _contexts(
     index: HybridIndex, questions: Sequence[Question], config: RowsConfig
 ) -> tuple[list[Query], list[list[Shown]]]:
-    found: list[list[Hit]] = index.search_batch([question.question for question in questions], config.products)
     queries = [index.query(question.question) for question in questions]
+    found = index.search_queries(queries, config.products)
     return queries, choose_context(index.encoder, list(zip(queries, found, strict=True)), config.words_per_product)
+
+
+def _row(
+    question: Question,
+    query: Query,
+    context: list[Shown],
+    group_of: Mapping[str, str],
+    product: Product | None,
+    config: RowsConfig,
+    draw: random.Random,
+) -> Row | None:
+    """Make a row; None where the right product is shown, and what answers is not."""
+    number = next((n for n, (shown, _) in enumerate(context, 1) if shown.is_any_of(question.uids)), None)
+    written = _completion(question, context, number)
+    if written is None:
+        return None
+    completion, target = written
+    if target == "answer" and draw.random() < config.memorise_share:
+        context = [shown for n, shown in enumerate(context, 1) if n != number]
+    return Row(
+        build_messages(query.text, context),
+        completion=completion,
+        target=target,
+        oracle=number is not None,
+        group=group_of[product.uid] if product else question.question,
+        uid=product.uid if product else "",
+        **{name: getattr(question, name) for name in ("question", "answer", "kind", "lang", "noise", "maker")},
+    )
 
 
 def _completion(question: Question, context: Sequence[Shown], number: int | None) -> tuple[str, str] | None:

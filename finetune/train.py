@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from finetune.base_model import BaseModel, precision_of
-from finetune.masks import EVALUATION, TRAIN, read_examples
+from finetune.masks import EVALUATION, ROWS, TRAIN, read_examples
+from finetune.output import plot_losses
 from finetune.preflight import Preflight
 from finetune.recipe import CHECKPOINTS, Recipe
 from finetune.resources import Device, Usage, leads
-from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION, RUN
+from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION
 from retrieval.errors import UsageError
+from retrieval.models import RUN_FILE
 from retrieval.prompt import PROMPT_VERSION
 from retrieval.storage import sha256_of_files
 
-ROWS = "rows.json"
 _STARTED = "started.json"
 _LIBRARIES = ("product-qa", "torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate", "datasets")
 
@@ -82,7 +83,7 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
 
 def _begin(recipe: Recipe, rows: Path, out: Path, resume: bool) -> Path | None:
     """Claim the folder of a run; return the checkpoint to go on from."""
-    if (out / RUN).exists():
+    if (out / RUN_FILE).exists():
         raise UsageError(f"{out} holds a finished adapter; give another --out.")
     started = json.loads(json.dumps({"recipe": dataclasses.asdict(recipe), "rows": _fingerprint(rows)}))
     note = out / _STARTED
@@ -115,12 +116,10 @@ def _finish(out: Path, run: dict[str, Any]) -> None:
     config["base_model_name_or_path"] = run["base_model"]["id"]
     (out / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if importlib.util.find_spec("matplotlib"):
-        from finetune.progress import plot_losses
-
-        plot_losses(run["history"], out / "loss.png")
-    unfinished = out / f".{RUN}.new"
+        plot_losses(run["history"], out / "loss.png", unit="nats per completion token")
+    unfinished = out / f".{RUN_FILE}.new"
     unfinished.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(out / RUN)
+    unfinished.replace(out / RUN_FILE)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     for leftover in (_STARTED, "training_args.bin", "README.md"):
         (out / leftover).unlink(missing_ok=True)

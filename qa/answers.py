@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -58,3 +59,27 @@ class Answer:
     def as_dict(self) -> dict[str, Any]:
         """Return the answer as plain JSON data."""
         return asdict(self)
+
+
+class AnswerStream(Iterator[str]):
+    """Pieces of a checked answer; ``answer`` holds the whole when they have all been taken."""
+
+    def __init__(self, parts: Iterator[str | Answer]) -> None:
+        """Wrap the parts: pieces of text, then the answer."""
+        self._parts = parts
+        self.answer: Answer | None = None
+
+    def __next__(self) -> str:
+        """Return the next piece that is not empty."""
+        for part in self._parts:
+            if isinstance(part, Answer):
+                self.answer = part
+            elif part:
+                return part
+        raise StopIteration
+
+    def close(self) -> None:
+        """Stop the model."""
+        close = getattr(self._parts, "close", None)
+        if close is not None:
+            close()

@@ -8,14 +8,13 @@ from functools import cache
 
 from qa.answers import Citation
 from retrieval.schema import Product
-from retrieval.text import sentences, terms, words
+from retrieval.text import is_ended, sentences, terms, words
 
 _GLUE = """
     a an the and or of in on at to for from by with as is are was were be been being it its this that these those has
     have had do does can will would there which who you your their they he she his her also so than then such"""
 _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|cannot|\w+n['\u2019]t)\b", re.IGNORECASE)
 _LIST_MARK = re.compile(r"^(?:\[?\d{1,2}[\].):](?:\s+|$)|[-*\u2022]\s*)+")
-_FULL_STOP = re.compile(r"[.!?\u2026][\"'\u2019\u201d)\]]*$")
 _LITERAL = re.compile(r"\d")
 
 
@@ -61,7 +60,7 @@ def supported(text: str, products: Sequence[Product], *, ended: bool = True) -> 
             sentence after others that lacks its full stop was cut off, and is left out too.
     """
     said = sentences(" ".join(text.split()))
-    if said and (not ended or (len(said) > 1 and not _FULL_STOP.search(said[-1]))):
+    if said and (not ended or (len(said) > 1 and not is_ended(said[-1]))):
         said = said[:-1]
     found: dict[str, Citation] = {}
     for sentence in said:
@@ -80,7 +79,7 @@ def as_sentence(said: str) -> str:
     """Begin words with a capital, where that changes no name such as "iPhone", and end them with a full stop."""
     first = said.split(" ", 1)[0]
     begun = said[:1].upper() + said[1:] if first.islower() and first.isalpha() else said
-    return begun if _FULL_STOP.search(begun) else f"{begun}."
+    return begun if is_ended(begun) else f"{begun}."
 
 
 def says_more_than(statement: str, known: Iterable[str]) -> bool:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from qa.answers import Answer, Citation
-from qa.citations import as_sentence, is_quote, says_more_than, supported
-from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, declines, evidence
+from qa.answers import Answer, AnswerStream
+from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, evidence
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.transformers_lm import TransformersGenerator
+from qa.judging import Asked, judge, statements_of
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.index import DEFAULT_K, HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
 from retrieval.prompt import (
-    NO_PRODUCT,
-    NOT_SAID,
     PROMPT_PRODUCTS,
     WORDS_PER_PRODUCT,
     Shown,
@@ -28,33 +26,13 @@ from retrieval.prompt import (
     read_completion,
 )
 from retrieval.query import Query, parse_question
-from retrieval.schema import Hit, Product
-from retrieval.snippet import beyond_title, select_sentences
-from retrieval.text import terms
+from retrieval.schema import Hit
 
 DEFAULT_INDEX = "indexes/sample"
 EXTRACTIVE = "extractive"
-NOT_IN_DESCRIPTION = "The description does not say."
-NO_MATCH = "No matching product was found."
 _FEWEST_WORDS_PER_PRODUCT = 8
-_QUOTE_WORDS = 40
-_LEAD_SENTENCES = 2
 _BATCH = 8
-_QUOTED = "The model's words could not be traced to a description, so the description is quoted instead."
-_LEFT_OUT = "Sentences that could not be traced to a description were left out."
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A question on its way, after the search."""
-
-    query: Query
-    hits: tuple[Hit, ...]
-    fitting: tuple[Product, ...]
-    evidence: float
-    prompt: Prompt | None
-    milliseconds: dict[str, float]
 
 
 class ProductQA:
@@ -162,7 +140,7 @@ class ProductQA:
         """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
         return AnswerStream(self._stream(self._ask([question], product)[0]))
 
-    def _stream(self, asked: _Asked) -> Iterator[str | Answer]:
+    def _stream(self, asked: Asked) -> Iterator[str | Answer]:
         began = perf_counter()
         text, given = "", 0
         completion: Completion | None = None
@@ -173,34 +151,36 @@ class ProductQA:
                     continue
                 text += piece
                 if read_completion(text).number is None:
-                    for statement, _ in _statements(asked, text, ended=False)[given:]:
+                    for statement, _ in statements_of(asked, text, ended=False)[given:]:
                         yield (" " if given else "") + statement
                         given += 1
         answer = self._conclude(asked, completion, (perf_counter() - began) * 1_000)
-        already = len(" ".join(statement for statement, _ in _statements(asked, text)[:given]))
+        already = len(" ".join(statement for statement, _ in statements_of(asked, text)[:given]))
         yield answer.text[already:]
         yield answer
 
-    def _ask(self, questions: Sequence[str], uid: str | None) -> list[_Asked]:
+    def _ask(self, questions: Sequence[str], uid: str | None) -> list[Asked]:
         began = perf_counter()
+        queries = [self.index.query(question) for question in questions]
         if uid is None:
-            found = self.index.search_batch(questions, max(self.k, DEFAULT_K))
+            found = self.index.search_queries(queries, max(self.k, DEFAULT_K))
         else:
             known = self.index.product(uid)
             if known is None:
                 raise UsageError(f"No product {uid} in {self.index.folder}.")
             found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
-        queries = [self.index.query(question) for question in questions]
         searched = perf_counter()
         judged = [self._fitting(query, hits, uid is not None) for query, hits in zip(queries, found, strict=True)]
         to_prompt = [place for place, (numbers, _) in enumerate(judged) if numbers and self.generator is not None]
-        shown = choose_context(self.index.encoder, [(queries[place], found[place][: self.k]) for place in to_prompt])
-        contexts = dict(zip(to_prompt, shown, strict=True))
+        contexts: dict[int, list[Shown]] = {}
+        if to_prompt:  # else the encoder of a product page would be loaded for nothing
+            shown = choose_context(self.index.encoder, [(queries[at], found[at][: self.k]) for at in to_prompt])
+            contexts = dict(zip(to_prompt, shown, strict=True))
         asked = []
         for place, (query, hits, (numbers, best)) in enumerate(zip(queries, found, judged, strict=True)):
             prompt = self._prompt(query, hits, contexts[place], numbers) if place in contexts else None
             fitting = tuple(hits[number - 1].product for number in numbers)
-            asked.append(_Asked(query, tuple(hits), fitting, best, prompt, {}))
+            asked.append(Asked(query, tuple(hits), fitting, best, prompt, {}))
         steps = {"search": searched - began, "context": perf_counter() - searched}
         spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
         return [replace(each, milliseconds=spent) for each in asked]
@@ -228,50 +208,13 @@ class ProductQA:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
             context = choose_context(self.index.encoder, [(query, hits[: self.k])], allowance)[0]
 
-    def _conclude(self, asked: _Asked, completion: Completion | None, generated: float) -> Answer:
+    def _conclude(self, asked: Asked, completion: Completion | None, generated: float) -> Answer:
         began = perf_counter()
-        answer = self._judge(asked, completion.text if completion else "")
+        answer = judge(asked, completion.text if completion else "")
         timings = asked.milliseconds | {"generate": generated, "check": (perf_counter() - began) * 1_000}
         timings["total"] = sum(timings.values())
         rounded = {step: round(spent, 1) for step, spent in timings.items()}
         return replace(answer, hits=asked.hits, confidence=round(min(1.0, asked.evidence), 4), timings=rounded)
-
-    def _judge(self, asked: _Asked, text: str) -> Answer:
-        if not asked.fitting:
-            return Answer(NO_MATCH, "no_match")
-        reading = read_completion(text)
-        if reading.said == NO_PRODUCT:
-            return Answer(NO_MATCH, "no_match")
-        shown = asked.prompt.context if asked.prompt else ()
-        if reading.number is not None and reading.number <= len(shown):
-            product = shown[reading.number - 1][0]
-            if reading.said == NOT_SAID:
-                return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
-            if is_quote(reading.said, product) and product in asked.fitting:
-                said = f"{product.title}: {reading.said}" if reading.identifies else reading.said
-                return Answer(as_sentence(said), "answered", product, citations=(Citation(product.uid, reading.said),))
-            text = reading.said
-        if statements := _statements(asked, text):
-            citations = tuple(dict.fromkeys(citation for _, citation in statements))
-            product = next(product for product in asked.fitting if product.uid == citations[0].uid)
-            said = " ".join(statement for statement, _ in statements)
-            notes = () if said.split() == text.split() else (_LEFT_OUT,)
-            return Answer(said, "answered", product, citations=citations, notes=notes)
-        best = asked.fitting[0]
-        if _is_declined(asked, text):
-            return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
-        return self._quote(asked.query, best, because_of_model=bool(text))
-
-    def _quote(self, query: Query, product: Product, *, because_of_model: bool) -> Answer:
-        """Quote the sentence that fits the question best, or the lead where the question asks what the product is."""
-        asked = beyond_title(query, product)
-        spans = select_sentences(query, product, _QUOTE_WORDS, 1 if asked else _LEAD_SENTENCES)
-        quoted = set(terms(" ".join(spans)))
-        if asked and not any(wanted.is_among(quoted) for wanted in asked):
-            return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
-        said = f"{product.title}: {' '.join(spans)}"
-        citations = tuple(Citation(product.uid, span) for span in spans)
-        return Answer(said, "answered", product, citations=citations, notes=(_QUOTED,) if because_of_model else ())
 
     def _answer_without_retrieval(self, questions: Sequence[str]) -> list[Answer]:
         if self.generator is None:
@@ -284,41 +227,3 @@ class ProductQA:
             spent = round((perf_counter() - began) * 1_000, 1)
             answers.append(Answer(text, "answered", timings={"generate": spent, "total": spent}, notes=(_UNCHECKED,)))
         return answers
-
-
-class AnswerStream(Iterator[str]):
-    """Pieces of a checked answer; ``answer`` holds the whole when they have all been taken."""
-
-    def __init__(self, parts: Iterator[str | Answer]) -> None:
-        """Wrap the parts: pieces of text, then the answer."""
-        self._parts = parts
-        self.answer: Answer | None = None
-
-    def __next__(self) -> str:
-        """Return the next piece that is not empty."""
-        for part in self._parts:
-            if isinstance(part, Answer):
-                self.answer = part
-            elif part:
-                return part
-        raise StopIteration
-
-    def close(self) -> None:
-        """Stop the model."""
-        close = getattr(self._parts, "close", None)
-        if close is not None:
-            close()
-
-
-def _statements(asked: _Asked, text: str, *, ended: bool = True) -> list[tuple[str, Citation]]:
-    """Return the traceable statements of a text that say more than their product's title; none once it declines."""
-    if not asked.fitting or _is_declined(asked, text):
-        return []
-    titles = {product.uid: terms(product.title) for product in asked.fitting}
-    traced = supported(text, asked.fitting, ended=ended)
-    return [(said, source) for said, source in traced if says_more_than(said, titles[source.uid])]
-
-
-def _is_declined(asked: _Asked, text: str) -> bool:
-    """Tell whether the model declines; what a product is, its description always says."""
-    return declines(text) and bool(beyond_title(asked.query, asked.fitting[0]))

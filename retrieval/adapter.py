@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.errors import AdapterMismatch, nearest_path
-from retrieval.models import weights_sha256
+from retrieval.models import ADAPTER_WEIGHTS, RUN_FILE, weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 
 ADAPTER_FORMAT = "product-qa-adapter"
 ADAPTER_FORMAT_VERSION = 1
-RUN = "run.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,9 @@ class AdapterIdentity:
         Raises:
             AdapterMismatch: No adapter there, its training didn't finish, or this version doesn't read its format.
         """
-        path = folder / RUN
+        path = folder / RUN_FILE
         if not path.is_file():
-            raise AdapterMismatch(f"No finished adapter at {folder}{nearest_path(folder)}: {RUN} is missing.")
+            raise AdapterMismatch(f"No finished adapter at {folder}{nearest_path(folder)}: {RUN_FILE} is missing.")
         try:
             run = json.loads(path.read_text(encoding="utf-8"))
             known = (run["format"], run["format_version"]) == (ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION)

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from retrieval.errors import EncoderMismatch, ModelNotFound
 from retrieval.models import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
     DEFAULT_ENCODER,
+    RUN_FILE,
     cpu_gains_from_bfloat16,
     quiet_model_libraries,
     resolve_model,
@@ -30,9 +33,6 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 TUNED_FORMAT = "product-qa-encoder"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-"""What PEFT writes of an adapter."""
-RUN_FILE = "run.json"
 _BATCH = 64
 
 
@@ -92,11 +92,11 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     Raises:
         ModelNotFound: An adapter that ``python -m finetune encoder`` did not write, or not wholly.
     """
-    if not (folder / ADAPTER_FILES[0]).is_file():
+    if not (folder / ADAPTER_CONFIG).is_file():
         return None
     try:
         run: Any = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        if run["format"] == TUNED_FORMAT and all((folder / name).is_file() for name in ADAPTER_FILES):
+        if run["format"] == TUNED_FORMAT and (folder / ADAPTER_WEIGHTS).is_file():
             return dict(run)
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -135,7 +135,7 @@ class SentenceTransformerEncoder:
             dimension = self._model.get_embedding_dimension()
         sha256 = weights_sha256(self._base)
         if self._tuned:
-            adapter = sha256_of_files([self.folder / name for name in ADAPTER_FILES])
+            adapter = sha256_of_files([self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
             sha256 = hashlib.sha256(f"{sha256}{adapter}".encode()).hexdigest()
         return EncoderIdentity(self.name, sha256, int(dimension or 0))
 

@@ -168,9 +168,12 @@ class HybridIndex:
 
     def search_batch(self, questions: Sequence[str], k: int = DEFAULT_K) -> list[list[Hit]]:
         """Search for many questions; they are encoded together. See ``search``."""
+        return self.search_queries([self.query(question) for question in questions], k)
+
+    def search_queries(self, queries: Sequence[Query], k: int = DEFAULT_K) -> list[list[Hit]]:
+        """Search for questions that ``query`` has read already. See ``search``."""
         if k < 1:
             raise UsageError(f"k is {k}; it must be at least 1.")
-        queries = [self.query(question) for question in questions]
         if not queries:
             return []
         depth = max(k, CANDIDATES)

@@ -72,14 +72,15 @@ def choose_context(
     ]
     compared = list(dict.fromkeys(piece for of_one in scored for pieces in of_one for piece in pieces))
     passages = dict(zip(compared, encoder.encode_passages(compared), strict=True)) if compared else {}
+    comparing = [query.english for (query, _), of_one in zip(asked, scored, strict=True) if any(of_one)]
+    vectors = dict(zip(comparing, encoder.encode_queries(comparing), strict=True)) if comparing else {}
     contexts: list[list[Shown]] = []
     for (query, hits), of_one in zip(asked, scored, strict=True):
-        vector = encoder.encode_queries([query.english])[0] if any(of_one) else None
         context: list[Shown] = []
         for hit, pieces in zip(hits, of_one, strict=True):
             spans: tuple[str, ...] = (hit.product.content,)
             if pieces:
-                cosines = [float(passages[piece] @ vector) for piece in pieces]
+                cosines = [float(passages[piece] @ vectors[query.english]) for piece in pieces]
                 spans = select_pieces(hit.product.content, pieces, cosines, max_words)
             context.append((hit.product, spans))
         contexts.append(context)
@@ -120,6 +121,12 @@ def read_completion(text: str) -> Reading:
     return Reading(int(cites[1]), bool(cites[2]), text.lstrip()[cites.end() :].strip())
 
 
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """Return the token ids of a text, in which special tokens are spelled out like other words."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids
+
+
 def encode_messages(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Turn messages into the token ids of a prompt that ends where the assistant begins.
 
@@ -142,6 +149,6 @@ def encode_messages(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     for message, mark in zip(messages, marks, strict=True):
         before, _, rest = rest.partition(mark)
         ids += tokenizer(before, add_special_tokens=False)["input_ids"]
-        ids += tokenizer(message["content"], add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        ids += encode_text(tokenizer, message["content"])
     ids += tokenizer(rest, add_special_tokens=False)["input_ids"]
     return ids

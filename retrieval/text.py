@@ -22,6 +22,7 @@ _ABBREVIATION = re.compile(
     r"|\b[A-Z]|\b\w\.\w)\.$",
     re.IGNORECASE,
 )
+_END = re.compile(r"[.!?\u2026][\"'\u2019\u201d)\]]*$")
 _BOUNDARY = re.compile(
     r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[A-Z\u00c0-\u00de0-9*\u2022-])|\s+(?=[\u2022*]\s)|(?<=;)\s+"
 )
@@ -82,6 +83,11 @@ def _mend_characters(text: str) -> str:
     if mended.isprintable():
         return mended
     return "".join(" " if unicodedata.category(char) == "Cc" else char for char in mended)
+
+
+def is_ended(text: str) -> bool:
+    """Tell whether a text ends with a full stop, a question or exclamation mark or an ellipsis, quotes allowed."""
+    return bool(_END.search(text))
 
 
 def words(text: str) -> list[str]:

@@ -16,7 +16,8 @@ from typing import Any
 
 from qa.evaluation.settings import Settings
 from retrieval.index import HybridIndex
-from retrieval.models import resolve_model, weights_sha256
+from retrieval.machine import processor
+from retrieval.models import ADAPTER_WEIGHTS, resolve_model, weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 from retrieval.question_file import Question
 from retrieval.storage import sha256_of_files
@@ -55,20 +56,13 @@ def surroundings() -> dict[str, Any]:
         "command": shlex.join(["python", "-m", "qa", *sys.argv[1:]]),
         "python": platform.python_version(),
         "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
-        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "gpu": _gpu()},
+        "hardware": {"processor": processor(), "cores": os.cpu_count(), "gpu": _gpu()},
     }
 
 
 def _adapter(name: str) -> dict[str, Any]:
-    weights = Path(name) / "adapter_model.safetensors"
+    weights = Path(name) / ADAPTER_WEIGHTS
     return {"id": name, "weights_sha256": sha256_of_files([weights]) if weights.is_file() else None}
-
-
-def _processor() -> str:
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def _gpu() -> str | None:

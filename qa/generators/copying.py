@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, write_completion
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, encode_text, write_completion
 
 _LOOSE_ENDS = ".,;:!?"
 
@@ -37,16 +37,16 @@ class CopyGrammar:
             numbers: Those that may be answered from, from 1.
         """
         self.end: int = tokenizer.eos_token_id
-        self._not_said = _ids(tokenizer, f" {NOT_SAID}")[0]
+        self._not_said = encode_text(tokenizer, f" {NOT_SAID}")[0]
         self._fixed = [
-            _ids(tokenizer, said) for said in (NO_PRODUCT, *(write_completion(n, NOT_SAID) for n in numbers))
+            encode_text(tokenizer, said) for said in (NO_PRODUCT, *(write_completion(n, NOT_SAID) for n in numbers))
         ]
-        self._heads = [_ids(tokenizer, f"[{n}]") for n in numbers]
+        self._heads = [encode_text(tokenizer, f"[{n}]") for n in numbers]
         self._sources = []
         for n, head in zip(numbers, self._heads, strict=True):
             product, spans = context[n - 1]
             texts = [_text(tokenizer, text) for text in (product.title, *spans)]
-            self._sources += [(head, texts), (_ids(tokenizer, f"[{n}]:"), texts)]
+            self._sources += [(head, texts), (encode_text(tokenizer, f"[{n}]:"), texts)]
 
     def allowed(self, written: Sequence[int], *, soon: bool = False) -> list[int]:
         """Return the tokens that may follow.
@@ -88,11 +88,6 @@ class CopyGrammar:
                 if stop < len(text.ids):
                     following.add(text.ids[stop])
         return following
-
-
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return ids
 
 
 def _text(tokenizer: Any, text: str) -> _Text:

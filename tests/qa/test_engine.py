@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from qa.engine import NO_MATCH, NOT_IN_DESCRIPTION, ProductQA
+from qa.engine import ProductQA
+from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
 from retrieval.errors import GenerationError, IndexNotFound, ModelNotFound, QuestionError, UsageError
 from retrieval.index import HybridIndex
 from retrieval.prompt import NO_PRODUCT, NOT_SAID

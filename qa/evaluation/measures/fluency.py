@@ -6,9 +6,9 @@ import re
 
 from qa.evaluation.measures.case import Case
 from qa.evaluation.records import Scores
+from retrieval.text import is_ended
 
 _REPEATED = 4
-_ENDED = re.compile(r"[.!?\u2026][\"'\u2019\u201d)\]]*$")
 _WORD = re.compile(r"\w+")
 
 
@@ -22,16 +22,14 @@ def repetition(text: str, n: int = _REPEATED) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def is_ended(text: str) -> bool:
-    """Tell whether a text ends with a full stop, a question or exclamation mark or an ellipsis, quotes allowed."""
-    return bool(_ENDED.search(text.rstrip()))
-
-
 def score(case: Case) -> Scores:
     """Score an answer that was given; perplexity and repetition only of one that says something."""
     if not case.is_answered:
         return {"perplexity": None, "repetition": None, "well_ended": None}
     if not case.text:
         return {"perplexity": None, "repetition": None, "well_ended": 0.0}
-    perplexity = case.tools.perplexity(case.text)
-    return {"perplexity": perplexity, "repetition": repetition(case.text), "well_ended": float(is_ended(case.text))}
+    return {
+        "perplexity": case.tools.perplexity(case.text),
+        "repetition": repetition(case.text),
+        "well_ended": float(is_ended(case.text.rstrip())),
+    }
