@@ -151,10 +151,11 @@ def main() -> None:
     import torch
 
     from finetune.rows import RowsConfig, prepare
+    from retrieval.evidence import CrossEncoderRanker
     from retrieval.index import HybridIndex
 
     with tempfile.TemporaryDirectory() as folder:
-        prepare(HybridIndex.open(options.index), [options.questions], RowsConfig(), Path(folder))
+        prepare(HybridIndex.open(options.index), CrossEncoderRanker(), [options.questions], RowsConfig(), Path(folder))
         figures = compare(Path(folder), options.steps)
     for arm in ARMS:
         print(f"{arm:>20}  {figures[arm]['tokens_per_second']} tokens/s  peak {figures[arm]['peak_gib']} GiB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from finetune import encoder_cli, training_cli
+from finetune import encoder_cli, evidence_cli, training_cli
 from finetune.questions import cli as questions_cli
 from retrieval import console
 
@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     questions_cli.add_parser(commands)
     encoder_cli.add_parsers(commands)
+    evidence_cli.add_parser(commands)
 
     reranker = commands.add_parser("reranker", help="learn the weights of the reranker")
     reranker.add_argument("--index", type=Path, required=True, help="index folder")
@@ -32,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     prepare.add_argument("--index", type=Path, required=True, help="index folder")
     prepare.add_argument(
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
+    )
+    prepare.add_argument(
+        "--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)"
     )
     prepare.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are written")
     prepare.add_argument("--json", action="store_true", help="print what rows.json says")
@@ -61,10 +65,12 @@ def _reranker(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> None:
     from finetune.config import read_config
     from finetune.rows import RowsConfig, prepare
+    from retrieval.evidence import CrossEncoderRanker
     from retrieval.index import HybridIndex
 
     config = read_config(options.config, RowsConfig)
-    facts = prepare(HybridIndex.open(options.index), options.questions, config, options.out)
+    ranker = CrossEncoderRanker(options.evidence) if options.evidence else CrossEncoderRanker()
+    facts = prepare(HybridIndex.open(options.index), ranker, options.questions, config, options.out)
     if options.json:
         console.print_json(facts)
         return

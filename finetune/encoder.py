@@ -5,7 +5,6 @@ The folder it writes, a few MB, is an encoder: ``python -m retrieval build CATAL
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import shutil
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from finetune.encoder_config import EncoderConfig
 from finetune.mining import Example, Fold, mine_examples
 from finetune.output import plot_losses, whole_or_nothing
-from finetune.resources import GIB, Device
+from finetune.resources import GIB, Device, versions
 from retrieval.encoder import TUNED_FORMAT, read_run
 from retrieval.errors import MissingExtra, ModelNotFound, UsageError, nearest_path
 from retrieval.models import ADAPTER_CONFIG, RUN_FILE, quiet_model_libraries, resolve_model, weights_sha256
@@ -30,9 +29,9 @@ from retrieval.storage import sha256_of_files
 if TYPE_CHECKING:
     from retrieval.index import HybridIndex
 
-_LOSS_EVERY = 10
+LOSS_EVERY = 10
 _TEXTS_AT_ONCE = 16
-_LIBRARIES = ("torch", "transformers", "sentence-transformers", "peft", "datasets")
+LIBRARIES = ("torch", "transformers", "sentence-transformers", "peft", "datasets")
 
 
 def tune_encoder(
@@ -61,9 +60,8 @@ def tune_encoder(
         ModelNotFound: The base is nowhere to be had.
         MissingExtra: A library of the extra ``train`` is not installed.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingExtra("Tuning needs the extra train: pip install 'product-qa[train]'.")
-    _refuse_existing(out)
+    check_plotting()
+    refuse_existing(out)
     device, began = Device.here(), time.perf_counter()
     base = resolve_model(config.base)
     asked = [question for path in questions for question in read_questions(path)]
@@ -97,11 +95,11 @@ def tune_encoder(
                 "seconds": round(time.perf_counter() - began),
                 "memory_peak_gib": round(device.peak_memory() / GIB, 2),
             },
-            "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+            "libraries": versions(LIBRARIES),
         }
-        _write_json(folder / RUN_FILE, run)
+        write_json(folder / RUN_FILE, run)
         history = [{"step": step, "loss": loss} for step, loss in losses]
-        plot_losses(history, folder / "loss.png", unit=f"mean of {_LOSS_EVERY} steps")
+        plot_losses(history, folder / "loss.png", unit=f"mean of {LOSS_EVERY} steps")
     return run
 
 
@@ -112,15 +110,15 @@ def keep_share(tuned: Path, out: Path, share: float) -> None:
         UsageError: ``out`` is there already, or the share is out of range.
         ModelNotFound: ``tuned`` is not a tuned encoder.
     """
-    _refuse_existing(out)
+    refuse_existing(out)
     run = read_run(tuned)
     if run is None:
         raise ModelNotFound(f"No tuned encoder at {tuned}{nearest_path(tuned)}.")
     config = replace(EncoderConfig(**run["config"]), merge_share=share)
     with whole_or_nothing(out) as folder:
         shutil.copytree(tuned, folder, dirs_exist_ok=True)
-        _settle_adapter(folder, config)
-        _write_json(folder / RUN_FILE, run | {"config": asdict(config)})
+        settle_adapter(folder, config.base, config.alpha * config.merge_share)
+        write_json(folder / RUN_FILE, run | {"config": asdict(config)})
 
 
 def _train(base: Path, examples: Sequence[Example], config: EncoderConfig, folder: Path) -> list[tuple[int, float]]:
@@ -167,7 +165,7 @@ def _train(base: Path, examples: Sequence[Example], config: EncoderConfig, folde
             batch_sampler="no_duplicates",
             dataloader_drop_last=True,
             dataloader_pin_memory=False,
-            logging_steps=min(_LOSS_EVERY, config.max_steps),
+            logging_steps=min(LOSS_EVERY, config.max_steps),
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
@@ -184,24 +182,36 @@ def _train(base: Path, examples: Sequence[Example], config: EncoderConfig, folde
             "products at a time; lower it."
         )
     model.transformers_model.save_pretrained(folder)
-    _settle_adapter(folder, config)
+    settle_adapter(folder, config.base, config.alpha * config.merge_share)
     return [(entry["step"], round(entry["loss"], 4)) for entry in trainer.state.log_history if "loss" in entry]
 
 
-def _settle_adapter(folder: Path, config: EncoderConfig) -> None:
-    """Write the base's id and the share that is kept into PEFT's configuration, in an order that is always the same."""
+def settle_adapter(folder: Path, base: str, alpha: float) -> None:
+    """Write the base's id and the scale that is kept into PEFT's configuration, in an order that is always the same."""
     path = folder / ADAPTER_CONFIG
     stored = json.loads(path.read_text(encoding="utf-8"))
-    stored["base_model_name_or_path"] = config.base
-    stored["lora_alpha"] = config.alpha * config.merge_share
+    stored["base_model_name_or_path"] = base
+    stored["lora_alpha"] = alpha
     stored["target_modules"] = sorted(stored["target_modules"])
-    _write_json(path, stored)
+    write_json(path, stored)
 
 
-def _refuse_existing(out: Path) -> None:
+def check_plotting() -> None:
+    """Refuse to begin what could not be ended.
+
+    Raises:
+        MissingExtra: The library that draws the loss curve is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtra("Tuning needs the extra train: pip install 'product-qa[train]'.")
+
+
+def refuse_existing(out: Path) -> None:
+    """Refuse to write where something is."""
     if out.exists():
         raise UsageError(f"{out} is there already; choose another folder.")
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, in an order that is always the same."""
     path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

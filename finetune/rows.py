@@ -15,10 +15,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from finetune.masks import EVALUATION, ROWS, TRAIN
 from finetune.split import check_no_leak, groups, is_held_out
 from retrieval.adapter import index_identity
 from retrieval.errors import UsageError
+from retrieval.evidence import EvidenceRanker, Pair, shares_of_evidence
 from retrieval.index import HybridIndex
 from retrieval.prompt import (
     NO_PRODUCT,
@@ -59,6 +63,8 @@ class RowsConfig:
         products: Products shown in a prompt.
         words_per_product: Words of content shown of each.
         evaluation_share: Share of the groups of lookalike products that is kept for evaluation.
+        rank_noise: How much the evidence ranker is disturbed: the scale of Gumbel noise on its scores. It was tuned on
+            the same questions and puts what answers them first too often; a model would learn to trust it blindly.
         memorise_share: Share of the answerable rows that lose their right product and keep its answer: RAFT's variant
             that memorises. It teaches to answer from memory, so it is off.
         keep: Shares of the kinds of question.
@@ -68,6 +74,7 @@ class RowsConfig:
     products: int = PROMPT_PRODUCTS
     words_per_product: int = WORDS_PER_PRODUCT
     evaluation_share: float = 0.08
+    rank_noise: float = 0.5
     memorise_share: float = 0.0
     keep: Keep = field(default_factory=Keep)
     seed: int = 0
@@ -81,6 +88,8 @@ class RowsConfig:
         for name in ("products", "words_per_product"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.rank_noise < 0:
+            raise UsageError(f"rank_noise is {self.rank_noise}; it must not be negative.")
         for name in ("evaluation_share", "memorise_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1.")
@@ -119,11 +128,35 @@ class Row:
     maker: str
 
 
-def prepare(index: HybridIndex, files: Sequence[Path], config: RowsConfig, out: Path) -> dict[str, Any]:
+class NoisyRanker:
+    """An evidence ranker that errs as often as one that has not seen the questions."""
+
+    def __init__(self, ranker: EvidenceRanker, scale: float, seed: int) -> None:
+        """Wrap a ranker.
+
+        Args:
+            ranker: The ranker.
+            scale: Of the Gumbel noise that is added to its scores.
+            seed: Of the noise.
+        """
+        self._ranker = ranker
+        self._scale = scale
+        self._draw = np.random.default_rng(seed)
+
+    def score(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        """Return an array ``(n,)`` of disturbed scores."""
+        scores = self._ranker.score(pairs)
+        return (scores + self._draw.gumbel(scale=self._scale, size=len(scores))).astype(np.float32)
+
+
+def prepare(
+    index: HybridIndex, ranker: EvidenceRanker, files: Sequence[Path], config: RowsConfig, out: Path
+) -> dict[str, Any]:
     """Write ``train.jsonl``, ``evaluation.jsonl`` and ``rows.json`` to a folder.
 
     Args:
         index: Where contexts are retrieved.
+        ranker: Chooses what is shown of a product.
         files: Question files.
         config: How questions become rows.
         out: The folder.
@@ -142,11 +175,12 @@ def prepare(index: HybridIndex, files: Sequence[Path], config: RowsConfig, out: 
     products = list({product.uid: product for product in known.values() if product is not None}.values())
     group_of = dict(zip((product.uid for product in products), groups(products), strict=True))
 
+    noisy = NoisyRanker(ranker, config.rank_noise, config.seed)
     dropped: Counter[str] = Counter()
     rows = []
     for start in range(0, len(questions), _AT_ONCE):
         batch = questions[start : start + _AT_ONCE]
-        for question, query, context in zip(batch, *_contexts(index, batch, config), strict=True):
+        for question, query, context in zip(batch, *_contexts(index, noisy, batch, config), strict=True):
             product = known[question]
             if question.uids and product is None:
                 dropped["product is not in the index"] += 1
@@ -184,11 +218,11 @@ def _product(index: HybridIndex, question: Question) -> Product | None:
 
 
 def _contexts(
-    index: HybridIndex, questions: Sequence[Question], config: RowsConfig
+    index: HybridIndex, ranker: EvidenceRanker, questions: Sequence[Question], config: RowsConfig
 ) -> tuple[list[Query], list[list[Shown]]]:
     queries = [index.query(question.question) for question in questions]
     found = index.search_queries(queries, config.products)
-    return queries, choose_context(index.encoder, list(zip(queries, found, strict=True)), config.words_per_product)
+    return queries, choose_context(ranker, list(zip(queries, found, strict=True)), config.words_per_product)
 
 
 def _row(
@@ -201,7 +235,7 @@ def _row(
     draw: random.Random,
 ) -> Row | None:
     """Make a row; None where the right product is shown, and what answers is not."""
-    number = next((n for n, (shown, _) in enumerate(context, 1) if shown.is_any_of(question.uids)), None)
+    number = next((n for n, shown in enumerate(context, 1) if shown.product.is_any_of(question.uids)), None)
     written = _completion(question, context, number)
     if written is None:
         return None
@@ -225,10 +259,14 @@ def _completion(question: Question, context: Sequence[Shown], number: int | None
         return NO_PRODUCT, "no_product"
     if question.kind == "unanswerable":
         return write_completion(number, NOT_SAID), "not_said"
-    product, spans = context[number - 1]
-    said = next(filter(None, (_said(question.evidence, text) for text in (*spans, product.title))), None)
+    product, spans, _ = context[number - 1]
+    texts = (*spans, product.title)
+    said = next(filter(None, (_said(question.evidence, text) for text in texts)), None)
     if said is None:
-        return None
+        shares = shares_of_evidence(question.evidence, texts)
+        if not any(shares):
+            return None
+        said = _shortened(texts[shares.index(max(shares))])
     return write_completion(number, said, identifies=question.kind == "identify"), "answer"
 
 
@@ -240,8 +278,11 @@ def _said(evidence: str, text: str) -> str | None:
         return None
     start = text.rfind(" ", 0, at) + 1
     end = text.find(" ", at + len(wanted))
-    whole = text[start : end if end >= 0 else len(text)].split()[:_TARGET_WORDS]
-    return " ".join(whole).rstrip(".,;: ")
+    return _shortened(text[start : end if end >= 0 else len(text)])
+
+
+def _shortened(text: str) -> str:
+    return " ".join(text.split()[:_TARGET_WORDS]).rstrip(".,;: ")
 
 
 def _counted(rows: Sequence[Row]) -> dict[str, Any]:

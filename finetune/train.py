@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import importlib.util
 import json
 import shutil
@@ -16,7 +15,7 @@ from finetune.masks import EVALUATION, ROWS, TRAIN, read_examples
 from finetune.output import plot_losses
 from finetune.preflight import Preflight
 from finetune.recipe import CHECKPOINTS, Recipe
-from finetune.resources import Device, Usage, leads
+from finetune.resources import Device, Usage, leads, versions
 from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION
 from retrieval.errors import UsageError
 from retrieval.models import RUN_FILE
@@ -71,7 +70,7 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
         "seed": recipe.seed,
         "steps": trainer.state.global_step,
         "resumed_from_step": int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else None,
-        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES if _installed(name)},
+        "libraries": versions(_LIBRARIES),
         "resources": resources,
         "estimate": preflight.estimate.facts(),
         "history": trainer.state.log_history,
@@ -130,24 +129,17 @@ def _fingerprint(rows: Path) -> dict[str, str]:
 
 
 def _facts_of(rows: Path) -> dict[str, Any]:
-    """Return what ``prepare`` says of the rows; nothing for rows that it did not make.
+    """Return what ``prepare`` says of the rows, but for the products; nothing for rows that it did not make.
 
     Raises:
         UsageError: They were rendered with another version of the prompt.
     """
     path = rows / ROWS
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    facts.pop("seen_uids", None)
     version = facts.get("prompt_version", PROMPT_VERSION)
     if version != PROMPT_VERSION:
         raise UsageError(
             f"{rows} has rows of prompt version {version}, and this is {PROMPT_VERSION}; prepare them again."
         )
     return facts
-
-
-def _installed(library: str) -> bool:
-    try:
-        importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

@@ -35,6 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("--json", action="store_true", help="one JSON object a question")
     ask.set_defaults(run=_ask)
     evaluation_cli.add_parser(commands)
+
+    calibrate = commands.add_parser("calibrate", help="fit when to answer and when to decline")
+    calibrate.add_argument(
+        "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
+    )
+    calibrate.add_argument("--index", type=Path, required=True, help="index folder")
+    calibrate.add_argument("--model", help="as in ask")
+    calibrate.add_argument("--adapter", default="auto", help="as in ask")
+    calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="decision.json, beside the adapter")
+    calibrate.set_defaults(run=_calibrate)
     return console.run(parser, arguments)
 
 
@@ -54,6 +64,23 @@ def _ask(options: argparse.Namespace) -> None:
                 console.print_json({"question": question} | answer.as_dict())
             else:
                 _show(question, answer)
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from qa.calibration import calibrate
+    from qa.engine import ProductQA
+    from retrieval.models import DEFAULT_LANGUAGE_MODEL
+    from retrieval.question_file import read_questions
+
+    questions = [question for file in options.questions for question in read_questions(file)]
+    pipeline = ProductQA.open(options.index, options.model or DEFAULT_LANGUAGE_MODEL, adapter=options.adapter)
+    decision = calibrate(pipeline, questions)
+    decision.save(options.out)
+    told = decision.facts["cross_validated"]
+    print(
+        f"{decision.facts['questions']} questions: status right {told['status_accuracy']:.2f}, answerable refused "
+        f"{told['answerable_refused']:.2f}, others declined {told['others_declined']:.2f}; written to {options.out}"
+    )
 
 
 def _show(question: str, answer: Answer) -> None:

@@ -1,23 +1,33 @@
-"""Whether there is a product at all, and whether the model declined."""
+"""What to do with a question: answer it, say that the description does not say, or that no product matches.
+
+The signals of the search, of the evidence ranker and of the model become probabilities by a multinomial logistic
+regression, fitted on questions whose right status is known: ``python -m qa calibrate``.
+"""
 
 from __future__ import annotations
 
-import re
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field
+from pathlib import Path
+from typing import Any
 
+from qa.answers import Status
+from retrieval.errors import UsageError
 from retrieval.query import Query
 from retrieval.schema import Hit
-from retrieval.text import sentences, terms
+from retrieval.text import terms
 
 MATCH_THRESHOLD = 0.30
 """Below this evidence no product matches. Chosen on development questions: see docs/log.md."""
 FITTING_SHARE = 0.8
 """Products whose evidence is below this share of the best one's are not answered from."""
-
-_DECLINES = re.compile(
-    r"\b(?:(?:description|listing|text|context)s? (?:does|do) not (?:say|mention|specify|state|provide|contain|hold)"
-    r"|not (?:specified|mentioned|stated|provided) in|no information)",
-    re.IGNORECASE,
-)
+DECISION_FILE = "decision.json"
+DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
+_SHIPPED = Path(__file__).parent / DECISION_FILE
+_FORMAT = "product-qa-decision"
+_LEAST = 1e-4
 
 
 def evidence(query: Query, hit: Hit) -> float:
@@ -34,6 +44,91 @@ def evidence(query: Query, hit: Hit) -> float:
     return (query.coverage(held) + max(0.0, hit.cosine or 0.0)) / 2
 
 
-def declines(text: str) -> bool:
-    """Tell whether a model's words begin by saying that the description does not hold the answer."""
-    return bool(_DECLINES.search(" ".join(sentences(text)[:1])))
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What is known of a question before it is decided.
+
+    Attributes:
+        matches: ``evidence`` of the best hit.
+        lead: By how much it exceeds the next one's.
+        answers: Log-odds, by the evidence ranker, that a fitting product's text answers.
+        declines: Log-odds, by the model, that the description does not say; 0 without a model that tells.
+        rejects: Log-odds, by the model, that no product matches; 0 without a model that tells.
+    """
+
+    matches: float
+    lead: float
+    answers: float
+    declines: float = 0.0
+    rejects: float = 0.0
+
+    def as_list(self) -> list[float]:
+        """Return the signals in their order."""
+        return list(astuple(self))
+
+
+def log_odds(probability: float) -> float:
+    """Return the log-odds of a probability, kept finite."""
+    kept = min(max(probability, _LEAST), 1 - _LEAST)
+    return math.log(kept / (1 - kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A calibrated decision.
+
+    Attributes:
+        weights: For each status its weight of each signal, and its intercept last.
+        threshold: An answer is given from this probability of being right to answer; the default of
+            ``min_confidence``.
+        facts: What it was fitted on.
+    """
+
+    weights: Mapping[Status, Sequence[float]]
+    threshold: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path | None) -> Decision:
+        """Read the decision that lies beside an adapter; the one that ships with the program where there is none.
+
+        Raises:
+            UsageError: The file is not a decision.
+        """
+        path = folder / DECISION_FILE if folder and (folder / DECISION_FILE).is_file() else _SHIPPED
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            weights = {status: [float(weight) for weight in stored["weights"][status]] for status in DECIDED}
+            if stored["format"] != _FORMAT or {len(row) for row in weights.values()} != {len(Signals.__slots__) + 1}:
+                raise ValueError("another format")
+            return cls(weights, float(stored["threshold"]), stored["facts"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is not a decision that python -m qa calibrate wrote ({error}).") from error
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(json.dumps({"format": _FORMAT} | asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    def probabilities(self, signals: Signals, *, product_is_known: bool = False) -> dict[Status, float]:
+        """Return the probability that each status is right.
+
+        Args:
+            signals: Of the question.
+            product_is_known: Whether it is asked of one product; ``no_match`` is impossible then.
+        """
+        given = [*signals.as_list(), 1.0]
+        scores = {
+            status: sum(weight * value for weight, value in zip(row, given, strict=True))
+            for status, row in self.weights.items()
+            if not (product_is_known and status == "no_match")
+        }
+        highest = max(scores.values())
+        grown = {status: math.exp(score - highest) for status, score in scores.items()}
+        total = sum(grown.values())
+        return {status: value / total for status, value in grown.items()}
+
+    def decide(self, probabilities: Mapping[Status, float], min_confidence: float | None) -> Status:
+        """Return ``answered`` where its probability reaches the threshold, else the more probable way to decline."""
+        if probabilities["answered"] >= (self.threshold if min_confidence is None else min_confidence):
+            return "answered"
+        return max((status for status in probabilities if status != "answered"), key=probabilities.__getitem__)

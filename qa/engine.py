@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from qa.answers import Answer, AnswerStream
-from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, evidence
+from qa.answers import Answer, AnswerStream, Status
+from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, Decision, Signals, evidence, log_odds
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.transformers_lm import TransformersGenerator
-from qa.judging import Asked, judge, statements_of
+from qa.judging import Asked, judge, no_match, not_in_description, statements_of
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
+from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
 from retrieval.prompt import (
@@ -32,6 +33,7 @@ DEFAULT_INDEX = "indexes/sample"
 EXTRACTIVE = "extractive"
 _FEWEST_WORDS_PER_PRODUCT = 8
 _BATCH = 8
+_TOKENS_TO_DECIDE = 8
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
 
 
@@ -43,6 +45,8 @@ class ProductQA:
         index: HybridIndex,
         generator: Generator | None,
         *,
+        ranker: EvidenceRanker | None = None,
+        decision: Decision | None = None,
         k: int = PROMPT_PRODUCTS,
         max_prompt_tokens: int = 1_024,
         max_new_tokens: int = 48,
@@ -52,6 +56,8 @@ class ProductQA:
         Args:
             index: Where products are found.
             generator: The language model; None quotes the sentences that fit best instead.
+            ranker: Chooses what is shown of a product; by default the one that ships.
+            decision: Decides between answering and declining; by default the one that ships.
             k: Products shown to the model.
             max_prompt_tokens: Longest prompt; contexts shrink by whole sentences until it fits.
             max_new_tokens: Longest answer.
@@ -64,6 +70,8 @@ class ProductQA:
                 raise UsageError(f"{name} is {value}; it must be at least 1.")
         self.index = index
         self.generator = generator
+        self.ranker = ranker or CrossEncoderRanker()
+        self.decision = decision or Decision.read(None)
         self.k = k
         self._max_prompt_tokens = max_prompt_tokens
         self._max_new_tokens = max_new_tokens
@@ -101,26 +109,47 @@ class ProductQA:
         """
         folder = index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX
         opened = HybridIndex.open(folder, encoder=encoder, rerank=rerank)
-        generator = None if model == EXTRACTIVE else TransformersGenerator(model, find_adapter(str(adapter), model))
-        return cls(opened, generator, k=k, max_prompt_tokens=max_prompt_tokens, max_new_tokens=max_new_tokens)
+        tuned = None if model == EXTRACTIVE else find_adapter(str(adapter), model)
+        generator = None if model == EXTRACTIVE else TransformersGenerator(model, tuned)
+        return cls(
+            opened,
+            generator,
+            decision=Decision.read(tuned),
+            k=k,
+            max_prompt_tokens=max_prompt_tokens,
+            max_new_tokens=max_new_tokens,
+        )
 
-    def answer(self, question: str, *, product: str | None = None, retrieval: bool = True) -> Answer:
+    def answer(
+        self,
+        question: str,
+        *,
+        product: str | None = None,
+        retrieval: bool = True,
+        min_confidence: float | None = None,
+    ) -> Answer:
         """Answer a question.
 
         Args:
             question: As a shopper types it.
             product: uid of the product it is about, as on a product page; nothing else is looked at then.
             retrieval: False asks the model alone, unchecked: only for comparison.
+            min_confidence: Decline answers that are less probably right; by default from ``decision.threshold`` on.
 
         Raises:
             QuestionError: The question is empty or too long.
             UsageError: No such product.
             GenerationError: The model failed; this object stays usable.
         """
-        return self.answer_batch([question], product=product, retrieval=retrieval)[0]
+        return self.answer_batch([question], product=product, retrieval=retrieval, min_confidence=min_confidence)[0]
 
     def answer_batch(
-        self, questions: Sequence[str], *, product: str | None = None, retrieval: bool = True
+        self,
+        questions: Sequence[str],
+        *,
+        product: str | None = None,
+        retrieval: bool = True,
+        min_confidence: float | None = None,
     ) -> list[Answer]:
         """Answer many questions, several at a time. See ``answer``."""
         if not retrieval:
@@ -133,28 +162,41 @@ class ProductQA:
             began = perf_counter()
             said = iter(self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ())
             spent = (perf_counter() - began) * 1_000 / max(1, len(prompts))
-            answers += [self._conclude(each, next(said) if each.prompt else None, spent) for each in batch]
+            answers += [
+                self._conclude(each, next(said) if each.prompt else None, spent, min_confidence) for each in batch
+            ]
         return answers
 
-    def stream(self, question: str, *, product: str | None = None) -> AnswerStream:
-        """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
-        return AnswerStream(self._stream(self._ask([question], product)[0]))
+    def signals_of(self, questions: Sequence[str]) -> list[Signals]:
+        """Return what the decisions on questions rest on."""
+        found: list[Signals] = []
+        for start in range(0, len(questions), _BATCH):
+            asked = self._ask(questions[start : start + _BATCH], None)
+            prompts = [each.prompt for each in asked if each.prompt]
+            said = iter(self.generator.generate(prompts, _TOKENS_TO_DECIDE) if self.generator and prompts else ())
+            found += [_signals(each, next(said) if each.prompt else None) for each in asked]
+        return found
 
-    def _stream(self, asked: Asked) -> Iterator[str | Answer]:
+    def stream(self, question: str, *, product: str | None = None, min_confidence: float | None = None) -> AnswerStream:
+        """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
+        return AnswerStream(self._stream(self._ask([question], product)[0], min_confidence))
+
+    def _stream(self, asked: Asked, min_confidence: float | None) -> Iterator[str | Answer]:
         began = perf_counter()
         text, given = "", 0
         completion: Completion | None = None
         if asked.prompt and self.generator is not None:
+            answers = self._decide(asked, None, min_confidence)[0] == "answered"
             for piece in self.generator.stream(asked.prompt, self._max_new_tokens):
                 if isinstance(piece, Completion):
                     completion = piece
                     continue
                 text += piece
-                if read_completion(text).number is None:
+                if answers and read_completion(text).number is None:
                     for statement, _ in statements_of(asked, text, ended=False)[given:]:
                         yield (" " if given else "") + statement
                         given += 1
-        answer = self._conclude(asked, completion, (perf_counter() - began) * 1_000)
+        answer = self._conclude(asked, completion, (perf_counter() - began) * 1_000, min_confidence)
         already = len(" ".join(statement for statement, _ in statements_of(asked, text)[:given]))
         yield answer.text[already:]
         yield answer
@@ -170,27 +212,17 @@ class ProductQA:
                 raise UsageError(f"No product {uid} in {self.index.folder}.")
             found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
         searched = perf_counter()
-        judged = [self._fitting(query, hits, uid is not None) for query, hits in zip(queries, found, strict=True)]
-        to_prompt = [place for place, (numbers, _) in enumerate(judged) if numbers and self.generator is not None]
-        contexts: dict[int, list[Shown]] = {}
-        if to_prompt:  # else the encoder of a product page would be loaded for nothing
-            shown = choose_context(self.index.encoder, [(queries[at], found[at][: self.k]) for at in to_prompt])
-            contexts = dict(zip(to_prompt, shown, strict=True))
+        shown = choose_context(
+            self.ranker, [(query, hits[: self.k]) for query, hits in zip(queries, found, strict=True)]
+        )
         asked = []
-        for place, (query, hits, (numbers, best)) in enumerate(zip(queries, found, judged, strict=True)):
-            prompt = self._prompt(query, hits, contexts[place], numbers) if place in contexts else None
-            fitting = tuple(hits[number - 1].product for number in numbers)
-            asked.append(Asked(query, tuple(hits), fitting, best, prompt, {}))
+        for query, hits, context in zip(queries, found, shown, strict=True):
+            numbers, signals = _fitting(query, hits, context, product_is_known=uid is not None)
+            prompt = self._prompt(query, hits, context, numbers) if numbers and self.generator is not None else None
+            asked.append(Asked(query, tuple(hits), tuple(context), numbers, signals, uid is not None, prompt, {}))
         steps = {"search": searched - began, "context": perf_counter() - searched}
         spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
         return [replace(each, milliseconds=spent) for each in asked]
-
-    def _fitting(self, query: Query, hits: Sequence[Hit], product_is_known: bool) -> tuple[tuple[int, ...], float]:
-        """Return the numbers, from 1, of the shown hits that fit, and the best hit's evidence."""
-        found = [evidence(query, hit) for hit in hits[: self.k]]
-        best = max(found, default=0.0)
-        needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)
-        return tuple(number for number, value in enumerate(found, start=1) if value >= needed), best
 
     def _prompt(self, query: Query, hits: Sequence[Hit], context: list[Shown], numbers: tuple[int, ...]) -> Prompt:
         """Render the prompt, with fewer words a product, then fewer products, until it fits."""
@@ -206,15 +238,35 @@ class ProductQA:
                 hits = hits[: len(context) - 1]
             else:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
-            context = choose_context(self.index.encoder, [(query, hits[: self.k])], allowance)[0]
+            context = choose_context(self.ranker, [(query, hits[: self.k])], allowance)[0]
 
-    def _conclude(self, asked: Asked, completion: Completion | None, generated: float) -> Answer:
+    def _conclude(
+        self, asked: Asked, completion: Completion | None, generated: float, min_confidence: float | None
+    ) -> Answer:
         began = perf_counter()
-        answer = judge(asked, completion.text if completion else "")
+        answer, confidence = self._decided(asked, completion, min_confidence)
         timings = asked.milliseconds | {"generate": generated, "check": (perf_counter() - began) * 1_000}
         timings["total"] = sum(timings.values())
         rounded = {step: round(spent, 1) for step, spent in timings.items()}
-        return replace(answer, hits=asked.hits, confidence=round(min(1.0, asked.evidence), 4), timings=rounded)
+        return replace(answer, hits=asked.hits, confidence=round(confidence, 4), timings=rounded)
+
+    def _decided(
+        self, asked: Asked, completion: Completion | None, min_confidence: float | None
+    ) -> tuple[Answer, float]:
+        status, probable = self._decide(asked, completion, min_confidence)
+        if status == "no_match":
+            answer = no_match()
+        elif status == "not_in_description":
+            answer = not_in_description(asked.fitting[0])
+        else:
+            answer = judge(asked, completion.text if completion else "")
+        return answer, probable.get(answer.status, 0.0)
+
+    def _decide(
+        self, asked: Asked, completion: Completion | None, min_confidence: float | None
+    ) -> tuple[Status, dict[Status, float]]:
+        probable = self.decision.probabilities(_signals(asked, completion), product_is_known=asked.product_is_known)
+        return (self.decision.decide(probable, min_confidence) if asked.numbers else "no_match"), probable
 
     def _answer_without_retrieval(self, questions: Sequence[str]) -> list[Answer]:
         if self.generator is None:
@@ -227,3 +279,22 @@ class ProductQA:
             spent = round((perf_counter() - began) * 1_000, 1)
             answers.append(Answer(text, "answered", timings={"generate": spent, "total": spent}, notes=(_UNCHECKED,)))
         return answers
+
+
+def _fitting(
+    query: Query, hits: Sequence[Hit], context: Sequence[Shown], *, product_is_known: bool
+) -> tuple[tuple[int, ...], Signals]:
+    """Return the numbers, from 1, of the shown products that fit, and what the decision rests on."""
+    found = [evidence(query, hit) for hit in hits[: len(context)]]
+    best = max(found, default=0.0)
+    needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)
+    numbers = tuple(number for number, value in enumerate(found, start=1) if value >= needed)
+    ranked = [hit.score for hit in hits[:2]]
+    lead = ranked[0] - ranked[1] if len(ranked) == 2 else 0.0
+    return numbers, Signals(best, lead, max((context[number - 1].answers for number in numbers), default=0.0))
+
+
+def _signals(asked: Asked, completion: Completion | None) -> Signals:
+    if completion is None or completion.declines is None or completion.rejects is None:
+        return asked.signals
+    return replace(asked.signals, declines=log_odds(completion.declines), rejects=log_odds(completion.rejects))

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from qa.answers import Answer, Citation
 from qa.citations import as_sentence, is_quote, says_more_than, supported
-from qa.decision import declines
+from qa.decision import Signals
 from qa.generators.base import Prompt
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, read_completion
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, read_completion
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.snippet import beyond_title, select_sentences
-from retrieval.text import terms
+from retrieval.snippet import beyond_title
+from retrieval.text import sentences, terms
 
 NOT_IN_DESCRIPTION = "The description does not say."
 NO_MATCH = "No matching product was found."
-_QUOTE_WORDS = 40
-_LEAD_SENTENCES = 2
+_LEAD_SPANS = 2
 _QUOTED = "The model's words could not be traced to a description, so the description is quoted instead."
 _LEFT_OUT = "Sentences that could not be traced to a description were left out."
+_DECLINES = re.compile(
+    r"\b(?:(?:description|listing|text|context)s? (?:does|do) not (?:say|mention|specify|state|provide|contain|hold)"
+    r"|not (?:specified|mentioned|stated|provided) in|no information)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +34,43 @@ class Asked:
     Attributes:
         query: The question, read.
         hits: What the search found, best first.
-        fitting: Products that may be answered from, best first.
-        evidence: How well the best of them fits.
+        context: The hits that may be shown, as they would be.
+        numbers: Those of them, from 1, that fit well enough to be answered from; none where no product matches.
+        signals: What its decision rests on, without the model's.
+        product_is_known: Whether it is asked of one product.
         prompt: What the model is given; None where it is not asked.
         milliseconds: Time spent so far by step.
     """
 
     query: Query
     hits: tuple[Hit, ...]
-    fitting: tuple[Product, ...]
-    evidence: float
+    context: tuple[Shown, ...]
+    numbers: tuple[int, ...]
+    signals: Signals
+    product_is_known: bool
     prompt: Prompt | None
     milliseconds: dict[str, float]
+
+    @property
+    def fitting(self) -> tuple[Product, ...]:
+        """The products that may be answered from, best first."""
+        return tuple(self.context[number - 1].product for number in self.numbers)
 
 
 def judge(asked: Asked, text: str) -> Answer:
     """Return the answer that a text supports, without its hits, confidence and timings.
 
     Args:
-        asked: The question.
+        asked: The question; a product fits it.
         text: What the model said; empty without a model.
     """
-    if not asked.fitting:
-        return Answer(NO_MATCH, "no_match")
     reading = read_completion(text)
     if reading.said == NO_PRODUCT:
-        return Answer(NO_MATCH, "no_match")
-    shown = asked.prompt.context if asked.prompt else ()
-    if reading.number is not None and reading.number <= len(shown):
-        product = shown[reading.number - 1][0]
+        return no_match()
+    if reading.number is not None and reading.number <= len(asked.context):
+        product = asked.context[reading.number - 1].product
         if reading.said == NOT_SAID:
-            return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
+            return not_in_description(product)
         if is_quote(reading.said, product) and product in asked.fitting:
             said = f"{product.title}: {reading.said}" if reading.identifies else reading.said
             return Answer(as_sentence(said), "answered", product, citations=(Citation(product.uid, reading.said),))
@@ -70,10 +81,19 @@ def judge(asked: Asked, text: str) -> Answer:
         said = " ".join(statement for statement, _ in statements)
         notes = () if said.split() == text.split() else (_LEFT_OUT,)
         return Answer(said, "answered", product, citations=citations, notes=notes)
-    best = asked.fitting[0]
     if _is_declined(asked, text):
-        return Answer(NOT_IN_DESCRIPTION, "not_in_description", best)
-    return _quote(asked.query, best, because_of_model=bool(text))
+        return not_in_description(asked.fitting[0])
+    return _quote(asked, because_of_model=bool(text))
+
+
+def no_match() -> Answer:
+    """Return the answer that no product matches."""
+    return Answer(NO_MATCH, "no_match")
+
+
+def not_in_description(product: Product) -> Answer:
+    """Return the answer that a product's description doesn't say it."""
+    return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
 
 
 def statements_of(asked: Asked, text: str, *, ended: bool = True) -> list[tuple[str, Citation]]:
@@ -86,17 +106,15 @@ def statements_of(asked: Asked, text: str, *, ended: bool = True) -> list[tuple[
 
 
 def _is_declined(asked: Asked, text: str) -> bool:
-    """Tell whether the model declines; what a product is, its description always says."""
-    return declines(text) and bool(beyond_title(asked.query, asked.fitting[0]))
+    """Tell whether a model begins by declining; what a product is, its description always says."""
+    begins = " ".join(sentences(text)[:1])
+    return bool(_DECLINES.search(begins)) and bool(beyond_title(asked.query, asked.fitting[0]))
 
 
-def _quote(query: Query, product: Product, *, because_of_model: bool) -> Answer:
-    """Quote the sentence that fits the question best, or the lead where the question asks what the product is."""
-    asked = beyond_title(query, product)
-    spans = select_sentences(query, product, _QUOTE_WORDS, 1 if asked else _LEAD_SENTENCES)
-    quoted = set(terms(" ".join(spans)))
-    if asked and not any(wanted.is_among(quoted) for wanted in asked):
-        return Answer(NOT_IN_DESCRIPTION, "not_in_description", product)
-    said = f"{product.title}: {' '.join(spans)}"
-    citations = tuple(Citation(product.uid, span) for span in spans)
+def _quote(asked: Asked, *, because_of_model: bool) -> Answer:
+    """Quote the span that answers best, or two where the question asks what the product is."""
+    product, spans, _ = asked.context[asked.numbers[0] - 1]
+    quoted = spans[: 1 if beyond_title(asked.query, product) else _LEAD_SPANS]
+    said = f"{product.title}: {' '.join(quoted)}"
+    citations = tuple(Citation(product.uid, span) for span in quoted)
     return Answer(said, "answered", product, citations=citations, notes=(_QUOTED,) if because_of_model else ())

@@ -82,25 +82,29 @@ class Encoder(Protocol):
         """Return an array ``(n, dimension)`` of unit vectors for product texts."""
 
 
-def read_run(folder: Path) -> dict[str, Any] | None:
+def read_run(folder: Path, written_as: str = TUNED_FORMAT) -> dict[str, Any] | None:
     """Read how an encoder was tuned.
+
+    Args:
+        folder: Of a model.
+        written_as: What ``run.json`` calls its format.
 
     Returns:
         What ``run.json`` says, under ``base`` the id and the hash of the model beneath the adapter; None for a model
         that is not an adapter.
 
     Raises:
-        ModelNotFound: An adapter that ``python -m finetune encoder`` did not write, or not wholly.
+        ModelNotFound: An adapter that ``python -m finetune`` did not write in this format, or not wholly.
     """
     if not (folder / ADAPTER_CONFIG).is_file():
         return None
     try:
         run: Any = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        if run["format"] == TUNED_FORMAT and (folder / ADAPTER_WEIGHTS).is_file():
+        if run["format"] == written_as and (folder / ADAPTER_WEIGHTS).is_file():
             return dict(run)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise ModelNotFound(f"{folder} is an adapter, but not a whole one that python -m finetune encoder wrote.")
+    raise ModelNotFound(f"{folder} is an adapter, but not a whole {written_as} that python -m finetune wrote.")
 
 
 class SentenceTransformerEncoder:

@@ -11,31 +11,44 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import exp, log
+from typing import Any, NamedTuple
 
-from retrieval.encoder import Encoder
+from retrieval.evidence import NOTHING, EvidenceRanker, candidate
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.snippet import promising_pieces, select_pieces
+from retrieval.snippet import candidates, take_best
 
-PROMPT_VERSION = 2
+PROMPT_VERSION = 3
 PROMPT_PRODUCTS = 2
 WORDS_PER_PRODUCT = 60
 NOT_SAID = "Not in the description."
 NO_PRODUCT = "No matching product."
 SYSTEM = (
-    "Answer from the products. Write the number of the product and copy the words that answer: [1] words. If asked "
-    f"which product it is: [1]: words that describe it. If it does not say: [1] {NOT_SAID} If none fits: {NO_PRODUCT}"
+    "Copy the words of a product that answer: [1] words. Asked which product it is: [1]: words. "
+    f"It does not say: [1] {NOT_SAID} None fits: {NO_PRODUCT}"
 )
 SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
 SPAN_GAP = " … "
 TEMPLATE_DATE = "26 Jul 2024"
 """Llama 3.2's template writes a date; today's would make another prompt each day. This is its own default."""
 Message = dict[str, str]
-Shown = tuple[Product, tuple[str, ...]]
-"""A product, and the spans of its content that are shown."""
 
 _CITES = re.compile(r"\[(\d{1,2})\](:?)\s*")
+
+
+class Shown(NamedTuple):
+    """A product as it stands in a prompt.
+
+    Attributes:
+        product: The product.
+        spans: The spans of its content that are shown, the one that answers best first.
+        answers: Log-odds that its text answers the question, as the evidence ranker sees it.
+    """
+
+    product: Product
+    spans: tuple[str, ...]
+    answers: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +67,38 @@ class Reading:
 
 
 def choose_context(
-    encoder: Encoder, asked: Sequence[tuple[Query, Sequence[Hit]]], max_words: int = WORDS_PER_PRODUCT
+    ranker: EvidenceRanker, asked: Sequence[tuple[Query, Sequence[Hit]]], max_words: int = WORDS_PER_PRODUCT
 ) -> list[list[Shown]]:
-    """Choose what is shown of the products that searches found; texts that fit are shown whole.
+    """Choose what is shown of the products that searches found.
 
     Args:
-        encoder: Compares the pieces of longer descriptions with the question.
+        ranker: Tells the pieces of a description that answer from those that do not.
         asked: Questions with the hits to show, best first.
         max_words: Words of content a product.
 
     Returns:
         For each question its products in order.
     """
-    scored = [
-        [promising_pieces(query, hit.product) if len(hit.product.content.split()) > max_words else {} for hit in hits]
-        for query, hits in asked
+    texts = [[candidates(query, hit.product) for hit in hits] for query, hits in asked]
+    pairs = [
+        (query.english, candidate(hit.product.title, text))
+        for (query, hits), of_one in zip(asked, texts, strict=True)
+        for hit, of_hit in zip(hits, of_one, strict=True)
+        for text in (NOTHING, *of_hit)
     ]
-    compared = list(dict.fromkeys(piece for of_one in scored for pieces in of_one for piece in pieces))
-    passages = dict(zip(compared, encoder.encode_passages(compared), strict=True)) if compared else {}
-    comparing = [query.english for (query, _), of_one in zip(asked, scored, strict=True) if any(of_one)]
-    vectors = dict(zip(comparing, encoder.encode_queries(comparing), strict=True)) if comparing else {}
+    scores = iter(ranker.score(pairs).tolist())
     contexts: list[list[Shown]] = []
-    for (query, hits), of_one in zip(asked, scored, strict=True):
+    for (_, hits), of_one in zip(asked, texts, strict=True):
         context: list[Shown] = []
-        for hit, pieces in zip(hits, of_one, strict=True):
-            spans: tuple[str, ...] = (hit.product.content,)
-            if pieces:
-                cosines = [float(passages[piece] @ vectors[query.english]) for piece in pieces]
-                spans = select_pieces(hit.product.content, pieces, cosines, max_words)
-            context.append((hit.product, spans))
+        for hit, of_hit in zip(hits, of_one, strict=True):
+            nothing, *scored = (next(scores) for _ in range(1 + len(of_hit)))
+            context.append(
+                Shown(
+                    hit.product,
+                    spans=take_best(of_hit[1:], scored[1:], max_words),
+                    answers=log(sum(exp(score - nothing) for score in scored)),
+                )
+            )
         contexts.append(context)
     return contexts
 
@@ -102,7 +118,7 @@ def build_messages(question: str, context: Sequence[Shown] | None) -> list[Messa
     if context is None:
         return [{"role": "system", "content": SYSTEM_WITHOUT_RETRIEVAL}, {"role": "user", "content": question}]
     products = "\n".join(
-        f"[{number}] {product.title}: {SPAN_GAP.join(spans)}" for number, (product, spans) in enumerate(context, 1)
+        f"[{number}] {shown.product.title}: {SPAN_GAP.join(shown.spans)}" for number, shown in enumerate(context, 1)
     )
     user = f"Question: {question}\n\n{products}\n\nQuestion: {question}"
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]

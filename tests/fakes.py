@@ -6,9 +6,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qa.generators.base import Completion, Prompt
+from qa.decision import Decision
+from qa.engine import ProductQA
+from qa.generators.base import Completion, Generator, Prompt
 from retrieval.encoder import EncoderIdentity, Vectors
+from retrieval.evidence import NOTHING, Pair
+from retrieval.index import HybridIndex
 from retrieval.prompt import Message
 from retrieval.text import sentences, terms
 
@@ -31,13 +36,53 @@ class KeywordEncoder:
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
+class KeywordRanker:
+    """Finds the answer in pieces that hold the question's terms beyond the title, and in any where there are none."""
+
+    def score(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
+        return np.asarray([self._score(question, text) for question, text in pairs], dtype=np.float32)
+
+    def _score(self, question: str, text: str) -> float:
+        title, _, piece = text.partition(": ")
+        if piece == NOTHING:
+            return 1.5
+        asked = set(terms(question)) - set(terms(title))
+        if not piece:
+            return -5.0
+        return 3.0 * len(asked & set(terms(piece))) if asked else 3.0
+
+
+DECISION = Decision(
+    {
+        "answered": [0, 0, 1, 0, 0, 0],
+        "not_in_description": [0, 0, -1, 1, 0, 0],
+        "no_match": [0, 0, 0, 0, 1, -2],
+    },
+    threshold=0.5,
+)
+"""Answers what the ranker finds an answer to, unless the model declines."""
+
+
+def pipeline_over(index: HybridIndex, generator: Generator | None, **options: int) -> ProductQA:
+    """Return a pipeline with the fake ranker and its decision."""
+    return ProductQA(index, generator, ranker=KeywordRanker(), decision=DECISION, **options)
+
+
 class ScriptedGenerator:
     """Says what it was told to say; by default the first sentence of the first product of its prompt."""
 
     name = "scripted"
 
-    def __init__(self, says: str | None = None, fails: Exception | None = None) -> None:
+    def __init__(
+        self,
+        says: str | None = None,
+        fails: Exception | None = None,
+        declines: float | None = None,
+        rejects: float | None = None,
+    ) -> None:
         self.says = says
+        self.declines = declines
+        self.rejects = rejects
         self.fails = fails
         self.prompts: list[Sequence[Message]] = []
 
@@ -48,7 +93,7 @@ class ScriptedGenerator:
         if self.fails is not None:
             raise self.fails
         self.prompts += [prompt.messages for prompt in prompts]
-        return [Completion(self._says(prompt)) for prompt in prompts]
+        return [Completion(self._says(prompt), self.declines, self.rejects) for prompt in prompts]
 
     def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
         completion = self.generate([prompt], max_new_tokens)[0]
@@ -58,4 +103,4 @@ class ScriptedGenerator:
         yield completion
 
     def _says(self, prompt: Prompt) -> str:
-        return sentences(prompt.context[0][1][0])[0] if self.says is None else self.says
+        return sentences(prompt.context[0].spans[0])[0] if self.says is None else self.says

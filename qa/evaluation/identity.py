@@ -14,10 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from qa.decision import DECISION_FILE
 from qa.evaluation.settings import Settings
+from retrieval.evidence import CrossEncoderRanker
 from retrieval.index import HybridIndex
 from retrieval.machine import processor
-from retrieval.models import ADAPTER_WEIGHTS, resolve_model, weights_sha256
+from retrieval.models import ADAPTER_WEIGHTS, find_adapter, resolve_model, weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 from retrieval.question_file import Question
 from retrieval.storage import sha256_of_files
@@ -43,7 +45,8 @@ def facts_of(settings: Settings, questions: Sequence[Question], index: HybridInd
         "catalogue_sha256": index.manifest["catalogue"]["sha256"],
         "encoder": index.encoder_identity.as_dict(),
         "model": {"id": settings.model, "weights_sha256": weights_sha256(resolve_model(settings.model))},
-        "adapter": _adapter(settings.adapter),
+        "adapter": _adapter(find_adapter(settings.adapter, settings.model)),
+        "evidence_ranker": CrossEncoderRanker().sha256,
         "seen": sha256_of_files([settings.seen]) if settings.seen else None,
         "prompt_version": PROMPT_VERSION,
         "seed": settings.seed,
@@ -60,9 +63,11 @@ def surroundings() -> dict[str, Any]:
     }
 
 
-def _adapter(name: str) -> dict[str, Any]:
-    weights = Path(name) / ADAPTER_WEIGHTS
-    return {"id": name, "weights_sha256": sha256_of_files([weights]) if weights.is_file() else None}
+def _adapter(folder: Path | None) -> dict[str, Any] | None:
+    if folder is None:
+        return None
+    known = [folder / name for name in (ADAPTER_WEIGHTS, DECISION_FILE)]
+    return {"id": folder.name, "sha256": sha256_of_files([path for path in known if path.is_file()])}
 
 
 def _gpu() -> str | None:

@@ -68,6 +68,9 @@ def evaluate(
     seen = which_are_seen(questions, settings.seen_uids())
     facts = facts_of(settings, questions, index)
 
+    if pipelines is None and any(arm.reader == "tuned" for arm in arms.values()):
+        settings.check_adapter()
+
     with open_journal(settings.out, facts) as journal:
         opened = pipelines or OpenedPipelines(settings.index, settings.model, settings.adapter, index.encoder)
         usual = opened.open("extractive", None).k

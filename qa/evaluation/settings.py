@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qa.evaluation.arms import ARMS, Arm
 from retrieval.errors import UsageError, nearest_path
-from retrieval.models import DEFAULT_LANGUAGE_MODEL
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
 from retrieval.question_file import Question, read_questions
 
 
@@ -71,6 +71,18 @@ class Settings:
             if not any(map(registry[name].fits, questions)):
                 raise UsageError(f"Arm {name} fits none of the {len(questions)} questions; leave it out of --arms.")
         return {name: registry[name] for name in self.arms}
+
+    def check_adapter(self) -> None:
+        """Refuse tuned arms without an adapter: they would be the untuned ones once more.
+
+        Raises:
+            UsageError: There is no adapter for the model.
+        """
+        if find_adapter(self.adapter, self.model) is None:
+            raise UsageError(
+                f"There is no adapter for {self.model}, so no tuned arm can run: name one with --adapter, or choose "
+                "others with --arms."
+            )
 
     def chosen_questions(self) -> list[Question]:
         """Return the questions to ask.

@@ -30,11 +30,13 @@ class Completion:
 
     Attributes:
         text: Its words.
-        answers: The probability it gave to answering rather than declining, where the generator knows it.
+        declines: The probability it gave to the description not saying it; None where the generator doesn't know.
+        rejects: The probability it gave to no product matching; likewise.
     """
 
     text: str
-    answers: float | None = None
+    declines: float | None = None
+    rejects: float | None = None
 
 
 class Generator(Protocol):

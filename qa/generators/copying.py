@@ -1,8 +1,8 @@
 """Decoding that can only copy: a model chooses the product and the words, and cannot say others.
 
-After each token only those may follow that continue one of the completions of ``retrieval.prompt``: the number of a
-product and a run of whole words of what is shown of it, or one of the two sentences that decline. Constrained decoding
-after De Cao et al., "Autoregressive Entity Retrieval", ICLR 2021, arXiv:2010.00904.
+After each token only those may follow that continue the number of a product and a run of whole words of what is shown
+of it. Constrained decoding after De Cao et al., "Autoregressive Entity Retrieval", ICLR 2021, arXiv:2010.00904. Where
+the model would rather have declined, its probability of doing so is told, and the pipeline decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, encode_text, write_completion
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, encode_text
 
 _LOOSE_ENDS = ".,;:!?"
 
@@ -37,15 +37,15 @@ class CopyGrammar:
             numbers: Those that may be answered from, from 1.
         """
         self.end: int = tokenizer.eos_token_id
-        self._not_said = encode_text(tokenizer, f" {NOT_SAID}")[0]
-        self._fixed = [
-            encode_text(tokenizer, said) for said in (NO_PRODUCT, *(write_completion(n, NOT_SAID) for n in numbers))
-        ]
+        self.rejecting: int = encode_text(tokenizer, NO_PRODUCT)[0]
+        """The token that, at the beginning, says that no product matches."""
+        self.declining: int = encode_text(tokenizer, f" {NOT_SAID}")[0]
+        """The token that, after a product's number, says that its description doesn't say."""
         self._heads = [encode_text(tokenizer, f"[{n}]") for n in numbers]
         self._sources = []
         for n, head in zip(numbers, self._heads, strict=True):
-            product, spans = context[n - 1]
-            texts = [_text(tokenizer, text) for text in (product.title, *spans)]
+            shown = context[n - 1]
+            texts = [_text(tokenizer, text) for text in (shown.product.title, *shown.spans)]
             self._sources += [(head, texts), (encode_text(tokenizer, f"[{n}]:"), texts)]
 
     def allowed(self, written: Sequence[int], *, soon: bool = False) -> list[int]:
@@ -57,9 +57,6 @@ class CopyGrammar:
         """
         written = list(written)
         following: set[int] = set()
-        for ids in self._fixed:
-            if ids[: len(written)] == written:
-                following.add(ids[len(written)] if len(written) < len(ids) else self.end)
         for head, texts in self._sources:
             if len(written) < len(head):
                 if head[: len(written)] == written:
@@ -72,11 +69,9 @@ class CopyGrammar:
             return [self.end]
         return sorted(following) or [self.end]
 
-    def declining_next(self, written: Sequence[int]) -> int | None:
-        """Return the token that declines, where the next token decides between answering and declining."""
-        if not written:
-            return self._fixed[0][0]
-        return self._not_said if list(written) in self._heads else None
+    def may_decline(self, written: Sequence[int]) -> bool:
+        """Tell whether the next token decides whether the description says it: whether it follows a number."""
+        return list(written) in self._heads
 
     def _after(self, run: list[int], text: _Text) -> set[int]:
         following: set[int] = set()

@@ -153,7 +153,7 @@ class TransformersGenerator:
                     do_sample=False,
                     pad_token_id=self._tokenizer.pad_token_id,
                     return_dict_in_generate=True,
-                    output_scores=bool(grammars),
+                    output_logits=bool(grammars),
                     **options,
                 )
         except RuntimeError as error:
@@ -165,7 +165,7 @@ class TransformersGenerator:
         if not grammars:
             return list(map(Completion, texts))
         return [
-            Completion(text, _answers(grammar, ids, [scores[row] for scores in output.scores]))
+            _completion(text, grammar, ids, [logits[row] for logits in output.logits])
             for row, (text, grammar, ids) in enumerate(zip(texts, grammars, written, strict=True))
         ]
 
@@ -178,11 +178,9 @@ def _allowed(grammars: Sequence[CopyGrammar], length: int, longest: int) -> Call
     return allowed
 
 
-def _answers(grammar: CopyGrammar, written: Sequence[int], scores: Sequence[Any]) -> float:
-    """Return the probability of answering: of not declining at each token that decides between the two."""
-    answers = 1.0
-    for step, of_tokens in enumerate(scores[: len(written)]):
-        declining = grammar.declining_next(written[:step])
-        if declining is not None:
-            answers *= 1.0 - float(of_tokens.softmax(dim=0)[declining])
-    return answers
+def _completion(text: str, grammar: CopyGrammar, written: Sequence[int], logits: Sequence[Any]) -> Completion:
+    """Tell, beside the words, how probable declining was at the tokens that decide it."""
+    rejects = float(logits[0].softmax(dim=0)[grammar.rejecting])
+    deciding = next((step for step in range(len(written)) if grammar.may_decline(written[:step])), None)
+    declines = 0.0 if deciding is None else float(logits[deciding].softmax(dim=0)[grammar.declining])
+    return Completion(text, declines, rejects)

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from finetune.rows import Keep, RowsConfig, prepare
+from finetune.rows import Keep, NoisyRanker, RowsConfig, prepare
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, read_completion
 from retrieval.question_file import Question, write_questions
+from tests.fakes import KeywordRanker
 
 QUESTIONS = [
     Question("how much does the ridge two tent weigh?", "fact", ("TENT1",), "2.4 kg.", "2.4 kg"),
@@ -25,13 +26,13 @@ QUESTIONS = [
 
 def rows_of(index: HybridIndex, folder: Path, config: RowsConfig, questions=QUESTIONS) -> tuple[dict[str, Any], list]:
     write_questions(folder / "questions.jsonl", questions)
-    facts = prepare(index, [folder / "questions.jsonl"], config, folder / "rows")
+    facts = prepare(index, KeywordRanker(), [folder / "questions.jsonl"], config, folder / "rows")
     sides = [(folder / "rows" / name).read_text() for name in ("train.jsonl", "evaluation.jsonl")]
     return facts, [[json.loads(line) for line in side.splitlines()] for side in sides]
 
 
 def test_targets_follow_from_what_was_retrieved(index: HybridIndex, tmp_path: Path) -> None:
-    facts, (train, held_out) = rows_of(index, tmp_path, RowsConfig(evaluation_share=0))
+    facts, (train, held_out) = rows_of(index, tmp_path, RowsConfig(evaluation_share=0, rank_noise=0))
     said = {row["question"]: row for row in train}
     assert held_out == []
     assert len(said) == len(train) == 5
@@ -77,8 +78,21 @@ def test_kinds_can_be_left_out_and_answers_memorised(index: HybridIndex, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("values", "message"), [({"products": 0}, "products is 0"), ({"evaluation_share": 1.0}, "evaluation_share is 1.0")]
+    ("values", "message"),
+    [
+        ({"products": 0}, "products is 0"),
+        ({"rank_noise": -1.0}, "rank_noise is -1"),
+        ({"evaluation_share": 1.0}, "evaluation_share is 1.0"),
+    ],
 )
 def test_settings_that_cannot_be_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         RowsConfig(**values)
+
+
+def test_noise_disturbs_the_order_of_the_pieces_alike_each_time() -> None:
+    pairs = [("tent pegs", f"Tent: piece {number}") for number in range(8)]
+    scores, again = (NoisyRanker(KeywordRanker(), 1.0, seed=3).score(pairs) for _ in range(2))
+    assert scores.tolist() == again.tolist()
+    assert len(set(scores.tolist())) == 8
+    assert NoisyRanker(KeywordRanker(), 0.0, seed=3).score(pairs).tolist() == KeywordRanker().score(pairs).tolist()

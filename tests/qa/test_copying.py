@@ -5,14 +5,17 @@ from transformers import AutoTokenizer
 
 from qa.generators.copying import CopyGrammar
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, write_completion
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, write_completion
 from retrieval.schema import Product
 from tests.conftest import require_models
 
 pytestmark = pytest.mark.models
 BOX = Product("BOX1", "Tin Box, 3.5 x 2 in.", 'Holds 40 pins. The lid (brass) is 1/4" thick; it shuts.')
 PEN = Product("PEN1", "Reed Pen", "Writes in sepia.")
-CONTEXT = ((BOX, ("Holds 40 pins.", 'The lid (brass) is 1/4" thick; it shuts.')), (PEN, ("Writes in sepia.",)))
+CONTEXT = (
+    Shown(BOX, ("Holds 40 pins.", 'The lid (brass) is 1/4" thick; it shuts.'), 0.0),
+    Shown(PEN, ("Writes in sepia.",), 0.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +33,6 @@ def accepts(tokenizer, completion: str, numbers: tuple[int, ...] = (1, 2)) -> bo
 @pytest.mark.parametrize(
     "completion",
     [
-        NO_PRODUCT,
-        write_completion(1, NOT_SAID),
-        write_completion(2, NOT_SAID),
         "[1] 40 pins",
         "[1] Holds 40 pins.",
         "[1]: Tin Box, 3.5 x 2 in.",
@@ -42,7 +42,7 @@ def accepts(tokenizer, completion: str, numbers: tuple[int, ...] = (1, 2)) -> bo
         "[2]: Reed Pen",
     ],
 )
-def test_runs_of_whole_words_and_the_ways_to_decline_can_be_said(tokenizer, completion: str) -> None:
+def test_runs_of_whole_words_can_be_said(tokenizer, completion: str) -> None:
     assert accepts(tokenizer, completion)
 
 
@@ -58,7 +58,8 @@ def test_runs_of_whole_words_and_the_ways_to_decline_can_be_said(tokenizer, comp
         "[1] Holds 40 pins. The lid",
         "[1]",
         "40 pins",
-        "[1] Not in the description, but 40 pins",
+        NO_PRODUCT,
+        write_completion(1, NOT_SAID),
         "",
     ],
 )
@@ -79,7 +80,8 @@ def test_a_long_answer_ends_with_its_word(tokenizer) -> None:
 
 def test_the_tokens_that_decline_are_known(tokenizer) -> None:
     grammar = CopyGrammar(tokenizer, CONTEXT, (1, 2))
-    for completion, place in ((NO_PRODUCT, 0), (f"[2] {NOT_SAID}", 3)):
-        ids = tokenizer(completion, add_special_tokens=False)["input_ids"]
-        assert grammar.declining_next(ids[:place]) == ids[place]
-    assert grammar.declining_next(tokenizer("[1] Holds", add_special_tokens=False)["input_ids"]) is None
+    rejected = tokenizer(NO_PRODUCT, add_special_tokens=False)["input_ids"]
+    declined = tokenizer(write_completion(2, NOT_SAID), add_special_tokens=False)["input_ids"]
+    assert rejected[0] == grammar.rejecting
+    assert [step for step in range(len(declined)) if grammar.may_decline(declined[:step])] == [3]
+    assert declined[3] == grammar.declining

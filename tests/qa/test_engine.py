@@ -9,13 +9,13 @@ from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
 from retrieval.errors import GenerationError, IndexNotFound, ModelNotFound, QuestionError, UsageError
 from retrieval.index import HybridIndex
 from retrieval.prompt import NO_PRODUCT, NOT_SAID
-from tests.fakes import ScriptedGenerator
+from tests.fakes import ScriptedGenerator, pipeline_over
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
 
 
 def test_a_traceable_answer_is_given_with_its_source(index: HybridIndex) -> None:
-    answer = ProductQA(index, ScriptedGenerator("The tent weighs 2.4 kg.")).answer(QUESTION)
+    answer = pipeline_over(index, ScriptedGenerator("The tent weighs 2.4 kg.")).answer(QUESTION)
     assert (answer.status, str(answer)) == ("answered", "The tent weighs 2.4 kg.")
     assert [(c.uid, c.quote) for c in answer.citations] == [("TENT1", "Weighs 2.4 kg.")]
     assert answer.product is not None
@@ -27,16 +27,16 @@ def test_a_traceable_answer_is_given_with_its_source(index: HybridIndex) -> None
 
 
 def test_copied_words_are_an_answer_and_their_own_source(index: HybridIndex) -> None:
-    answer = ProductQA(index, ScriptedGenerator("[1] 2.4 kg")).answer(QUESTION)
+    answer = pipeline_over(index, ScriptedGenerator("[1] 2.4 kg")).answer(QUESTION)
     assert (answer.status, answer.text, answer.notes) == ("answered", "2.4 kg.", ())
     assert [(c.uid, c.quote) for c in answer.citations] == [("TENT1", "2.4 kg")]
-    described = ProductQA(index, ScriptedGenerator("[1]: Weighs 2.4 kg.")).answer(QUESTION)
+    described = pipeline_over(index, ScriptedGenerator("[1]: Weighs 2.4 kg.")).answer(QUESTION)
     assert described.text == "Ridge Two Tent: Weighs 2.4 kg."
 
 
 @pytest.mark.parametrize("says", ["[1] 9.9 kg", "[4] The cord is 1.8 m long.", "[77] 2.4 kilos", "[1]"])
 def test_a_citation_that_does_not_hold_is_not_shown(index: HybridIndex, says: str) -> None:
-    answer = ProductQA(index, ScriptedGenerator(says)).answer(QUESTION)
+    answer = pipeline_over(index, ScriptedGenerator(says)).answer(QUESTION)
     assert all(citation.quote in index.product(citation.uid).content for citation in answer.citations)
     assert "9.9" not in answer.text
     assert "cord" not in answer.text
@@ -44,14 +44,14 @@ def test_a_citation_that_does_not_hold_is_not_shown(index: HybridIndex, says: st
 
 
 def test_the_two_ways_to_decline(index: HybridIndex) -> None:
-    silent = ProductQA(index, ScriptedGenerator(f"[1] {NOT_SAID}")).answer(QUESTION)
+    silent = pipeline_over(index, ScriptedGenerator(f"[1] {NOT_SAID}")).answer(QUESTION)
     assert (silent.status, silent.text, silent.product.uid) == ("not_in_description", NOT_IN_DESCRIPTION, "TENT1")
-    nothing = ProductQA(index, ScriptedGenerator(NO_PRODUCT)).answer(QUESTION)
+    nothing = pipeline_over(index, ScriptedGenerator(NO_PRODUCT)).answer(QUESTION)
     assert (nothing.status, nothing.text, nothing.product) == ("no_match", NO_MATCH, None)
 
 
 def test_invented_words_are_replaced_by_a_quote_and_the_answer_says_so(index: HybridIndex) -> None:
-    answer = ProductQA(index, ScriptedGenerator("It was designed by Ann Lee in 1999.")).answer(QUESTION)
+    answer = pipeline_over(index, ScriptedGenerator("It was designed by Ann Lee in 1999.")).answer(QUESTION)
     assert answer.status == "answered"
     assert "Ann Lee" not in answer.text
     assert "Weighs 2.4 kg." in answer.text
@@ -60,42 +60,42 @@ def test_invented_words_are_replaced_by_a_quote_and_the_answer_says_so(index: Hy
 
 
 def test_an_invented_sentence_beside_a_true_one_is_left_out(index: HybridIndex) -> None:
-    answer = ProductQA(index, ScriptedGenerator("It weighs 2.4 kg. It was designed by Ann Lee.")).answer(QUESTION)
+    answer = pipeline_over(index, ScriptedGenerator("It weighs 2.4 kg. It was designed by Ann Lee.")).answer(QUESTION)
     assert answer.text == "It weighs 2.4 kg."
     assert "left out" in answer.notes[0]
 
 
 def test_a_true_sentence_about_another_product_is_no_answer(index: HybridIndex) -> None:
-    answer = ProductQA(index, ScriptedGenerator("The cord is 1.8 m long.")).answer(QUESTION)
+    answer = pipeline_over(index, ScriptedGenerator("The cord is 1.8 m long.")).answer(QUESTION)
     assert answer.product is not None
     assert answer.product.uid == "TENT1"
     assert "cord" not in answer.text
 
 
 def test_a_title_alone_answers_nothing(index: HybridIndex) -> None:
-    answer = ProductQA(index, ScriptedGenerator("Ridge Two Tent.")).answer(QUESTION)
+    answer = pipeline_over(index, ScriptedGenerator("Ridge Two Tent.")).answer(QUESTION)
     assert "2.4 kg" in answer.text
 
 
 def test_what_the_description_does_not_hold_is_declined(index: HybridIndex) -> None:
-    silent = ProductQA(index, None).answer("who is the author of The Lighthouse Cat?")
+    silent = pipeline_over(index, None).answer("who is the author of The Lighthouse Cat?")
     assert (silent.status, silent.text) == ("not_in_description", NOT_IN_DESCRIPTION)
     assert silent.product is not None
     assert silent.product.uid == "BOOK2"
-    declined = ProductQA(index, ScriptedGenerator(NOT_IN_DESCRIPTION)).answer(QUESTION)
+    declined = pipeline_over(index, ScriptedGenerator(NOT_IN_DESCRIPTION)).answer(QUESTION)
     assert declined.status == "not_in_description"
     assert declined.citations == ()
 
 
 def test_a_product_that_is_not_there_is_not_made_up(index: HybridIndex) -> None:
     generator = ScriptedGenerator("It weighs 2.4 kg.")
-    answer = ProductQA(index, generator).answer("range of an electric motorbike per charge")
+    answer = pipeline_over(index, generator).answer("range of an electric motorbike per charge")
     assert (answer.status, answer.text, answer.product) == ("no_match", NO_MATCH, None)
     assert generator.prompts == []
 
 
 def test_without_a_model_the_best_sentence_is_quoted(index: HybridIndex) -> None:
-    answer = ProductQA(index, None).answer("is the blue harbour mug dishwasher safe")
+    answer = pipeline_over(index, None).answer("is the blue harbour mug dishwasher safe")
     assert answer.status == "answered"
     assert "Dishwasher safe." in [citation.quote for citation in answer.citations]
     assert answer.notes == ()
@@ -103,17 +103,17 @@ def test_without_a_model_the_best_sentence_is_quoted(index: HybridIndex) -> None
 
 def test_a_product_page_looks_at_nothing_else(index: HybridIndex) -> None:
     generator = ScriptedGenerator()
-    answer = ProductQA(index, generator).answer("is it dishwasher safe?", product="MUG2")
+    answer = pipeline_over(index, generator).answer("is it dishwasher safe?", product="MUG2")
     assert answer.product is not None
     assert answer.product.uid == "MUG2"
     assert [hit.product.uid for hit in answer.hits] == ["MUG2"]
     assert "Ridge" not in generator.prompts[0][-1]["content"]
     with pytest.raises(UsageError, match="No product NONE in"):
-        ProductQA(index, generator).answer("is it safe?", product="NONE")
+        pipeline_over(index, generator).answer("is it safe?", product="NONE")
 
 
 def test_a_batch_equals_one_by_one(index: HybridIndex) -> None:
-    pipeline = ProductQA(index, ScriptedGenerator())
+    pipeline = pipeline_over(index, ScriptedGenerator())
     questions = [QUESTION, "range of an electric motorbike per charge", "what is What If?", "red mug size"] * 3
     together = pipeline.answer_batch(questions)
     apart = [pipeline.answer(question) for question in questions]
@@ -140,7 +140,7 @@ def test_a_batch_equals_one_by_one(index: HybridIndex) -> None:
     ],
 )
 def test_a_stream_spells_the_answer_and_nothing_else(index: HybridIndex, says: str) -> None:
-    pipeline = ProductQA(index, ScriptedGenerator(says))
+    pipeline = pipeline_over(index, ScriptedGenerator(says))
     stream = pipeline.stream(QUESTION)
     assert "".join(stream) == pipeline.answer(QUESTION).text
     assert stream.answer is not None
@@ -148,34 +148,34 @@ def test_a_stream_spells_the_answer_and_nothing_else(index: HybridIndex, says: s
 
 
 def test_a_checked_sentence_is_streamed_before_the_model_ends(index: HybridIndex) -> None:
-    pieces = list(ProductQA(index, ScriptedGenerator("It weighs 2.4 kg. It sleeps two people.")).stream(QUESTION))
+    pieces = list(pipeline_over(index, ScriptedGenerator("It weighs 2.4 kg. It sleeps two people.")).stream(QUESTION))
     assert pieces == ["It weighs 2.4 kg.", " It sleeps two people."]
 
 
 def test_without_retrieval_the_words_are_marked_as_unchecked(index: HybridIndex) -> None:
     generator = ScriptedGenerator("Anything at all.")
-    answer = ProductQA(index, generator).answer(QUESTION, retrieval=False)
+    answer = pipeline_over(index, generator).answer(QUESTION, retrieval=False)
     assert (answer.text, answer.citations, answer.product) == ("Anything at all.", (), None)
     assert "nothing supports" in answer.notes[0]
     assert "tent" not in generator.prompts[0][0]["content"].lower()
     with pytest.raises(UsageError, match="needs a language model"):
-        ProductQA(index, None).answer(QUESTION, retrieval=False)
+        pipeline_over(index, None).answer(QUESTION, retrieval=False)
 
 
 def test_contexts_shrink_to_the_prompt_budget_by_whole_sentences(index: HybridIndex) -> None:
     roomy, tight = ScriptedGenerator(), ScriptedGenerator()
-    ProductQA(index, roomy).answer(QUESTION)
+    pipeline_over(index, roomy).answer(QUESTION)
     longest = roomy.count_tokens(roomy.prompts[0])
-    ProductQA(index, tight, max_prompt_tokens=longest - 8).answer(QUESTION)
+    pipeline_over(index, tight, max_prompt_tokens=longest - 8).answer(QUESTION)
     assert tight.count_tokens(tight.prompts[0]) <= longest - 8
     assert "Weighs 2.4 kg." in tight.prompts[0][-1]["content"]
     with pytest.raises(UsageError, match="max_prompt_tokens is 5: too few"):
-        ProductQA(index, tight, max_prompt_tokens=5).answer(QUESTION)
+        pipeline_over(index, tight, max_prompt_tokens=5).answer(QUESTION)
 
 
 def test_a_failing_model_leaves_the_pipeline_usable(index: HybridIndex) -> None:
     generator = ScriptedGenerator("It weighs 2.4 kg.", fails=GenerationError("out of memory"))
-    pipeline = ProductQA(index, generator)
+    pipeline = pipeline_over(index, generator)
     with pytest.raises(GenerationError, match="out of memory"):
         pipeline.answer(QUESTION)
     generator.fails = None
@@ -187,11 +187,11 @@ def test_a_failing_model_leaves_the_pipeline_usable(index: HybridIndex) -> None:
 )
 def test_questions_that_cannot_be_asked_are_refused(index: HybridIndex, question: str, message: str) -> None:
     with pytest.raises(QuestionError, match=message):
-        ProductQA(index, None).answer(question)
+        pipeline_over(index, None).answer(question)
 
 
 def test_a_question_in_another_script_gets_an_honest_answer(index: HybridIndex) -> None:
-    assert ProductQA(index, None).answer("这个帐篷有多重").status == "no_match"
+    assert pipeline_over(index, None).answer("这个帐篷有多重").status == "no_match"
 
 
 def test_open_says_what_is_missing(index: HybridIndex, tmp_path: Path) -> None:
@@ -200,4 +200,4 @@ def test_open_says_what_is_missing(index: HybridIndex, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match="No model folder at"):
         ProductQA.open(index.folder, model=str(tmp_path / "no-model"))
     with pytest.raises(UsageError, match="k is 0"):
-        ProductQA(index, None, k=0)
+        pipeline_over(index, None, k=0)

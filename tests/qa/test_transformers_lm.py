@@ -8,15 +8,15 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from qa.citations import is_quote
-from qa.engine import ProductQA
 from qa.generators.base import Completion, Prompt
 from qa.generators.transformers_lm import TransformersGenerator
 from retrieval.errors import GenerationError
 from retrieval.index import HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, build_messages, read_completion
+from retrieval.prompt import Shown, build_messages, read_completion
 from retrieval.schema import Product
 from tests.conftest import require_models
+from tests.fakes import pipeline_over
 
 pytestmark = pytest.mark.models
 PROMPTS = [
@@ -63,19 +63,17 @@ def test_a_model_of_random_weights_copies_what_is_shown(tiny_llama: Path) -> Non
     generator.copies = True
     mug = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
     tent = Product("TENT1", "Ridge Tent", "Weighs 2.4 kg.")
-    context = ((mug, (mug.content,)), (tent, (tent.content,)))
+    context = (Shown(mug, (mug.content,), 0.0), Shown(tent, (tent.content,), 0.0))
     prompts = [
         Prompt(tuple(build_messages(question, context)), context, numbers)
         for question, numbers in (("how big?", (1, 2)), ("weight of the tent", (2,)), ("dishwasher?", (1,)))
     ]
     for prompt, completion in zip(prompts, generator.generate(prompts, 24), strict=True):
         reading = read_completion(completion.text)
-        assert 0 < completion.answers < 1
-        if reading.number is not None and reading.said != NOT_SAID:
-            assert reading.number in prompt.numbers
-            assert is_quote(reading.said, context[reading.number - 1][0])
-        else:
-            assert reading.said in (NO_PRODUCT, NOT_SAID)
+        assert 0 < completion.rejects < 1
+        assert 0 <= completion.declines < 1
+        assert reading.number in prompt.numbers
+        assert is_quote(reading.said, context[reading.number - 1].product)
     assert isinstance(list(generator.stream(prompts[0], 24))[-1], Completion)
 
 
@@ -96,7 +94,7 @@ def test_a_failure_of_the_model_is_told_and_passes(tiny_llama: Path, monkeypatch
 
 
 def test_threads_share_one_pipeline(tiny_llama: Path, index: HybridIndex) -> None:
-    pipeline = ProductQA(index, TransformersGenerator(str(tiny_llama)), max_new_tokens=8)
+    pipeline = pipeline_over(index, TransformersGenerator(str(tiny_llama)), max_new_tokens=8)
     questions = ["weight of the tent", "is the blue mug dishwasher safe", "what is What If?", "lamp bulb"] * 2
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(pipeline.answer, questions))

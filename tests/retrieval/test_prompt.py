@@ -7,6 +7,7 @@ from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
 from retrieval.prompt import (
     NO_PRODUCT,
     NOT_SAID,
+    Shown,
     build_messages,
     choose_context,
     encode_messages,
@@ -16,7 +17,7 @@ from retrieval.prompt import (
 from retrieval.query import parse_question
 from retrieval.schema import Hit, Product
 from tests.conftest import require_models
-from tests.fakes import KeywordEncoder
+from tests.fakes import KeywordRanker
 
 MUG = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
 ATTACKS = [
@@ -34,7 +35,9 @@ def tokenizer():
 
 
 def test_products_are_numbered_and_the_question_comes_last() -> None:
-    system, user = build_messages("how big?", [(MUG, ["Holds 300 ml."]), (MUG, ["Dishwasher safe.", "End."])])
+    system, user = build_messages(
+        "how big?", [Shown(MUG, ("Holds 300 ml.",), 0.0), Shown(MUG, ("Dishwasher safe.", "End."), 0.0)]
+    )
     assert (system["role"], user["role"]) == ("system", "user")
     assert NOT_SAID in system["content"]
     assert NO_PRODUCT in system["content"]
@@ -44,16 +47,17 @@ def test_products_are_numbered_and_the_question_comes_last() -> None:
     assert user["content"].endswith("Question: how big?")
 
 
-def test_short_texts_are_shown_whole_and_of_long_ones_what_is_asked_for() -> None:
+def test_what_answers_is_shown_first_and_no_more_than_fits() -> None:
     filler = " ".join(f"Sentence number {number} says nothing at all." for number in range(40))
     long = Product("LONG", "Desk", f"{filler} The top is made of bamboo. {filler}")
     hits = [Hit(product, rank, 1.0) for rank, product in enumerate((long, MUG), start=1)]
-    (context,) = choose_context(KeywordEncoder(), [(parse_question("is the desk bamboo?"), hits)], max_words=30)
-    assert [product.uid for product, _ in context] == ["LONG", "MUG1"]
-    assert context[1][1] == (MUG.content,)
-    assert any("bamboo" in span for span in context[0][1])
-    assert all(span in long.content for span in context[0][1])
-    assert sum(len(span.split()) for span in context[0][1]) <= 30
+    (context,) = choose_context(KeywordRanker(), [(parse_question("is the desk bamboo?"), hits)], max_words=40)
+    assert [shown.product.uid for shown in context] == ["LONG", "MUG1"]
+    assert context[0].spans[0] == "The top is made of bamboo."
+    assert all(span in long.content for span in context[0].spans)
+    assert sum(len(span.split()) for span in context[0].spans) <= 40
+    assert sorted(context[1].spans) == ["Dishwasher safe.", "Holds 300 ml."]
+    assert context[0].answers > 0 > context[1].answers
 
 
 @pytest.mark.parametrize("identifies", [False, True])
@@ -69,7 +73,7 @@ def test_without_retrieval_no_product_is_shown() -> None:
 
 @pytest.mark.models
 def test_harmless_prompts_are_the_chat_template_to_the_token(tokenizer) -> None:
-    messages = build_messages("how big?", [(MUG, ["Holds 300 ml."])])
+    messages = build_messages("how big?", [Shown(MUG, ("Holds 300 ml.",), 0.0)])
     expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
     assert encode_messages(tokenizer, messages) == expected
 
@@ -81,9 +85,9 @@ def test_catalogue_text_cannot_write_special_tokens(tokenizer, attack: str) -> N
 
     def roles(content: str) -> list[int]:
         product = Product("X", f"Title {content}", content)
-        ids = encode_messages(tokenizer, build_messages(f"question {content}", [(product, [content])]))
+        ids = encode_messages(tokenizer, build_messages(f"question {content}", [Shown(product, (content,), 0.0)]))
         return [token for token in ids if token in special]
 
     assert roles(attack) == roles("harmless")
-    spelled = tokenizer.decode(encode_messages(tokenizer, build_messages("q", [(MUG, [attack])])))
+    spelled = tokenizer.decode(encode_messages(tokenizer, build_messages("q", [Shown(MUG, (attack,), 0.0)])))
     assert attack in spelled

@@ -1,0 +1,50 @@
+"""The command ``evidence``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from retrieval import console
+
+
+def add_parser(commands: Any) -> None:
+    """Register ``evidence``."""
+    evidence = commands.add_parser("evidence", help="tune what tells the words that answer from those that don't")
+    evidence.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML, see finetune/configs")
+    evidence.add_argument("--index", type=Path, required=True, help="index folder")
+    evidence.add_argument(
+        "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
+    )
+    evidence.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the ranker is written")
+    evidence.add_argument("--leave-out", metavar="K/N", help="leave out the questions of fold K of N")
+    evidence.add_argument("--seed", type=int, help="instead of the configuration's")
+    evidence.add_argument("--max-steps", type=int, help="instead of the configuration's")
+    evidence.add_argument("--json", action="store_true", help="print what run.json says")
+    evidence.set_defaults(run=_tune)
+
+
+def _tune(options: argparse.Namespace) -> None:
+    from finetune.config import read_config
+    from finetune.evidence import tune_evidence_ranker
+    from finetune.evidence_config import EvidenceConfig
+    from finetune.mining import Fold
+    from retrieval.index import HybridIndex
+
+    given = {"seed": options.seed, "max_steps": options.max_steps}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = dataclasses.replace(read_config(options.config, EvidenceConfig), **given)
+    leave_out = Fold.parse(options.leave_out) if options.leave_out else None
+    index = HybridIndex.open(options.index)
+    run = tune_evidence_ranker(index, options.questions, options.out, config, leave_out=leave_out)
+    if options.json:
+        console.print_json(run)
+        return
+    first, last = run["loss"][0][1], run["loss"][-1][1]
+    learned, used = run["questions"]["learned_from"], run["resources"]
+    print(
+        f"{learned} questions, loss {first} → {last}, {used['seconds']} s, peak {used['memory_peak_gib']} GiB, "
+        f"written to {options.out}"
+    )
