@@ -36,10 +36,10 @@ class Answer:
         candidates: The products to choose from when it is ``ambiguous``.
         citations: The source of each statement, in the order of the text.
         hits: What the search found, best first.
-        confidence: How well the question fits the product, in [0, 1]: share of the question's telling terms that the
-            product holds, averaged with the cosine. Not a calibrated probability.
+        confidence: The probability, in [0, 1], that this is the right status: see ``qa.decision``.
         timings: Milliseconds by step.
         notes: What was done to the model's words before they were shown.
+        question: The question.
     """
 
     text: str
@@ -51,6 +51,7 @@ class Answer:
     confidence: float = 0.0
     timings: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    question: str = ""
 
     def __str__(self) -> str:
         """Return the text."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from time import perf_counter
 
 from qa.answers import Answer, AnswerStream, Status
+from qa.conversation import Chat, ask_back, fitting_equally, meant_by
 from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, Decision, Signals, evidence, log_odds
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.transformers_lm import TransformersGenerator
-from qa.judging import Asked, judge, no_match, not_in_description, statements_of
+from qa.judging import Asked, ambiguous, judge, no_match, not_in_description, statements_of
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
@@ -127,6 +128,7 @@ class ProductQA:
         product: str | None = None,
         retrieval: bool = True,
         min_confidence: float | None = None,
+        previous: Answer | None = None,
     ) -> Answer:
         """Answer a question.
 
@@ -134,14 +136,27 @@ class ProductQA:
             question: As a shopper types it.
             product: uid of the product it is about, as on a product page; nothing else is looked at then.
             retrieval: False asks the model alone, unchecked: only for comparison.
-            min_confidence: Decline answers that are less probably right; by default from ``decision.threshold`` on.
+            min_confidence: Decline answers that are less probably right; by default those below ``decision.threshold``.
+            previous: The answer that this goes on from: a reply to what it asked back settles which product was meant,
+                and any other question is asked of its product.
 
         Raises:
             QuestionError: The question is empty or too long.
             UsageError: No such product.
             GenerationError: The model failed; this object stays usable.
         """
+        if previous is not None and previous.candidates:
+            meant = meant_by(self.index.query(question), previous.candidates)
+            if len(meant) > 1:
+                return replace(previous, text=ask_back(meant), candidates=meant)
+            question, product = previous.question, meant[0].uid
+        elif previous is not None and previous.product is not None:
+            product = previous.product.uid
         return self.answer_batch([question], product=product, retrieval=retrieval, min_confidence=min_confidence)[0]
+
+    def chat(self) -> Chat:
+        """Begin a conversation, in which a question may go on from the one before."""
+        return Chat(self)
 
     def answer_batch(
         self,
@@ -248,7 +263,9 @@ class ProductQA:
         timings = asked.milliseconds | {"generate": generated, "check": (perf_counter() - began) * 1_000}
         timings["total"] = sum(timings.values())
         rounded = {step: round(spent, 1) for step, spent in timings.items()}
-        return replace(answer, hits=asked.hits, confidence=round(confidence, 4), timings=rounded)
+        return replace(
+            answer, hits=asked.hits, confidence=round(confidence, 4), timings=rounded, question=asked.query.text
+        )
 
     def _decided(
         self, asked: Asked, completion: Completion | None, min_confidence: float | None
@@ -256,6 +273,8 @@ class ProductQA:
         status, probable = self._decide(asked, completion, min_confidence)
         if status == "no_match":
             answer = no_match()
+        elif not asked.product_is_known and (alike := fitting_equally(asked.query, asked.hits)):
+            return ambiguous(alike), 1 - probable["no_match"]
         elif status == "not_in_description":
             answer = not_in_description(asked.fitting[0])
         else:
@@ -277,7 +296,15 @@ class ProductQA:
             messages = build_messages(parse_question(question).text, None)
             text = self.generator.generate([Prompt(tuple(messages))], self._max_new_tokens)[0].text
             spent = round((perf_counter() - began) * 1_000, 1)
-            answers.append(Answer(text, "answered", timings={"generate": spent, "total": spent}, notes=(_UNCHECKED,)))
+            answers.append(
+                Answer(
+                    text,
+                    "answered",
+                    timings={"generate": spent, "total": spent},
+                    notes=(_UNCHECKED,),
+                    question=question,
+                )
+            )
         return answers
 
 

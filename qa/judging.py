@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qa.answers import Answer, Citation
 from qa.citations import as_sentence, is_quote, says_more_than, supported
+from qa.conversation import ask_back
 from qa.decision import Signals
 from qa.generators.base import Prompt
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, read_completion
@@ -84,6 +85,11 @@ def judge(asked: Asked, text: str) -> Answer:
     if _is_declined(asked, text):
         return not_in_description(asked.fitting[0])
     return _quote(asked, because_of_model=bool(text))
+
+
+def ambiguous(products: tuple[Product, ...]) -> Answer:
+    """Return the question back which of several products is meant."""
+    return Answer(ask_back(products), "ambiguous", candidates=products)
 
 
 def no_match() -> Answer:

@@ -1,0 +1,137 @@
+"""More than one question: asking back when several products fit equally, and going on from an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qa.answers import Answer
+from qa.decision import evidence
+from retrieval.query import Query
+from retrieval.schema import Hit, Product
+from retrieval.text import terms
+
+if TYPE_CHECKING:
+    from qa.engine import ProductQA
+
+MOST_CANDIDATES = 4
+_ALIKE = 0.5
+"""Titles are alike from this share of common terms (Jaccard). It and the next were chosen on training questions."""
+_AS_WELL = 0.95
+"""A product fits as well as another from this share of its evidence."""
+_ORDINALS = {
+    place: number
+    for number, places in enumerate(
+        (("first", "primeiro", "primeira"), ("second", "segundo", "segunda"), ("third", "terceiro", "terceira"))
+    )
+    for spelling in places
+    for place in terms(spelling)
+}
+_REFERS_BACK = re.compile(
+    r"\b(?:it|its|it's|they|them|their|this|these|that one|the same|ele|ela|eles|elas|dele|dela|isso|isto)\b",
+    re.IGNORECASE,
+)
+_NAMED_FROM = 2
+_TITLE_NAMED = 1 / 3
+
+
+def fitting_equally(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
+    """Return the products that a question doesn't tell apart.
+
+    They are lookalikes of the first hit, by title, that fit the question about as well, and the question holds none of
+    the terms in which a title differs from the first one's.
+
+    Args:
+        query: The question.
+        hits: What was found for it, best first.
+
+    Returns:
+        The first hit's product and the others; nothing when the question means one product.
+    """
+    if not hits:
+        return ()
+    asked, first = set(query.terms), hits[0].product
+    title, needed = set(terms(first.title)), evidence(query, hits[0]) * _AS_WELL
+    others = []
+    for hit in hits[1:MOST_CANDIDATES]:
+        other = set(terms(hit.product.title))
+        different = title ^ other
+        alike = len(title & other) / len(title | other) >= _ALIKE
+        if alike and different and not different & asked and evidence(query, hit) >= needed:
+            others.append(hit.product)
+    return (first, *others) if others else ()
+
+
+def ask_back(products: Sequence[Product]) -> str:
+    """Say in a sentence or two what tells products apart, in words of their titles."""
+    named = "; ".join(f"({number}) {_own_words(product, products)}" for number, product in enumerate(products, 1))
+    return f"{len(products)} products fit equally: {named}. Which one do you mean?"
+
+
+def meant_by(reply: Query, products: Sequence[Product]) -> tuple[Product, ...]:
+    """Return the products that a reply names: by words that tell them apart, or by their place.
+
+    Returns:
+        One product when it is settled, else all that are still possible.
+    """
+    held = [sum(1 for wanted in reply.wanted if wanted.is_among(own)) for own in _own_terms(products)]
+    if any(held):
+        return tuple(product for product, count in zip(products, held, strict=True) if count == max(held))
+    places = [_ORDINALS[term] for term in reply.terms if term in _ORDINALS]
+    return (products[places[0]],) if places and places[0] < len(products) else tuple(products)
+
+
+class Chat:
+    """A conversation about one product after another. See ``ProductQA.chat``."""
+
+    def __init__(self, pipeline: ProductQA) -> None:
+        """Begin a conversation."""
+        self._pipeline = pipeline
+        self.previous: Answer | None = None
+
+    def ask(self, question: str) -> Answer:
+        """Answer a question that may go on from the one before.
+
+        A reply to a question asked back settles it. "And how heavy is it?" is asked of the product that was last
+        spoken of, unless the question names another product itself.
+
+        Raises:
+            QuestionError: The question is empty or too long.
+            GenerationError: The model failed; the conversation can go on.
+        """
+        goes_on = self.previous is not None and self._goes_on(question, self.previous)
+        self.previous = self._pipeline.answer(question, previous=self.previous if goes_on else None)
+        return self.previous
+
+    def _goes_on(self, question: str, previous: Answer) -> bool:
+        query = self._pipeline.index.query(question)
+        if previous.status == "ambiguous":
+            return len(meant_by(query, previous.candidates)) < len(previous.candidates)
+        if previous.product is None or not _REFERS_BACK.search(question):
+            return False
+        found = self._pipeline.index.search_queries([query], 1)[0]
+        return not (found and found[0].product != previous.product and _is_named(query, found[0].product))
+
+
+def _is_named(query: Query, product: Product) -> bool:
+    title = set(terms(product.title))
+    named = sum(1 for wanted in query.wanted if wanted.is_among(title))
+    return named >= _NAMED_FROM and query.coverage(title) >= _TITLE_NAMED
+
+
+def _own_terms(products: Sequence[Product]) -> list[set[str]]:
+    """Return the terms of each product that not all of them have: those of the titles, or else of the contents."""
+    for texts in ([product.title for product in products], [product.content for product in products]):
+        held = [set(terms(text)) for text in texts]
+        own = [mine - mine.intersection(*held) for mine in held]
+        if any(own):
+            return own
+    return [set() for _ in products]
+
+
+def _own_words(product: Product, products: Sequence[Product]) -> str:
+    """Return the words of a title that not all titles have; the whole title where that leaves none."""
+    common = set(terms(product.title)).intersection(*(terms(other.title) for other in products))
+    own = [word for word in product.title.split() if not set(terms(word)) <= common]
+    return " ".join(own).strip(" ,;:-–—") or product.title

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from qa.conversation import ask_back, fitting_equally, meant_by
+from retrieval.index import HybridIndex
+from retrieval.query import parse_question
+from retrieval.schema import Product
+from tests.fakes import ScriptedGenerator, pipeline_over
+
+OWL = Product("OWL", "Doubleplay Hard Case, Owl Design", "It snaps on.")
+VINES = Product("VINES", "Doubleplay Hard Case, Purple Vines Design", "It snaps on.")
+LEOPARD = Product("LEO", "Doubleplay Hard Case, Leopard Design", "It snaps on.")
+CASES = (OWL, VINES, LEOPARD)
+
+
+def test_what_tells_products_apart_is_said_in_words_of_their_titles() -> None:
+    asked = ask_back(CASES)
+    assert asked == "3 products fit equally: (1) Owl; (2) Purple Vines; (3) Leopard. Which one do you mean?"
+
+
+@pytest.mark.parametrize(
+    ("reply", "meant"),
+    [
+        ("the owl", [OWL]),
+        ("purple please", [VINES]),
+        ("the third one", [LEOPARD]),
+        ("a segunda", [VINES]),
+        ("vines or leopard", [VINES, LEOPARD]),
+        ("the green one", list(CASES)),
+        ("the snap on one", list(CASES)),
+    ],
+)
+def test_a_reply_names_products_by_their_own_words_or_by_place(reply: str, meant: list[Product]) -> None:
+    assert list(meant_by(parse_question(reply), CASES)) == meant
+
+
+def test_contents_tell_apart_what_titles_do_not() -> None:
+    short, long = Product("S", "Cable", "It is 1 m long."), Product("L", "Cable", "It is 2 m long.")
+    assert meant_by(parse_question("2 m"), (short, long)) == (long,)
+
+
+def test_lookalikes_are_asked_back_for_and_the_reply_settles_it(index: HybridIndex) -> None:
+    pipeline = pipeline_over(index, ScriptedGenerator())
+    asked = pipeline.answer("is the harbour mug dishwasher safe?")
+    assert asked.status == "ambiguous"
+    assert {product.uid for product in asked.candidates} == {"MUG1", "MUG2"}
+    assert (asked.product, asked.citations) == (None, ())
+    assert "Blue" in asked.text
+    assert "Red" in asked.text
+    still = pipeline.answer("the good one", previous=asked)
+    assert (still.status, still.candidates) == ("ambiguous", asked.candidates)
+    settled = pipeline.answer("the red one", previous=asked)
+    assert (settled.status, settled.product.uid, settled.question) == ("answered", "MUG2", asked.question)
+
+
+@pytest.mark.parametrize(
+    "question", ["is the red harbour mug dishwasher safe?", "how heavy is the ridge tent?", "a chainsaw"]
+)
+def test_a_question_that_means_one_product_is_not_asked_back(index: HybridIndex, question: str) -> None:
+    query = index.query(question)
+    assert fitting_equally(query, index.search_queries([query], 4)[0]) == ()
+    assert fitting_equally(query, []) == ()
+
+
+def test_a_conversation_keeps_the_product_in_focus_until_another_is_named(index: HybridIndex) -> None:
+    chat = pipeline_over(index, ScriptedGenerator()).chat()
+    asked = [
+        ("how many people sleep in the ridge two tent?", "TENT1"),
+        ("and how heavy is it?", "TENT1"),
+        ("does it stand snow?", "TENT1"),
+        ("is it true that the lighthouse cat is for ages 3 to 6?", "BOOK2"),
+        ("which bulb does the desk lamp take?", "LAMP1"),
+    ]
+    for question, uid in asked:
+        assert chat.ask(question).product.uid == uid, question
+    assert chat.ask("the harbour mug, is it dishwasher safe?").status == "ambiguous"
+    assert chat.ask("the blue one").product.uid == "MUG1"
+    assert chat.ask("and is it of stoneware?").product.uid == "MUG1"
