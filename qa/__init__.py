@@ -14,13 +14,22 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Citation", "ProductQA", "ProductQAError", "answer"]
 
 
-def answer(question: str, *, product: str | None = None, retrieval: bool = True) -> Answer:
+def answer(
+    question: str,
+    *,
+    product: str | None = None,
+    retrieval: bool = True,
+    min_confidence: float | None = None,
+    previous: Answer | None = None,
+) -> Answer:
     """Answer a question with the default index and model, opened once: see ``ProductQA.open`` and ``ProductQA.answer``.
 
     >>> import qa
     >>> print(qa.answer("What is Nice for Mice?"))  # doctest: +SKIP
     """
-    return _default().answer(question, product=product, retrieval=retrieval)
+    return _default().answer(
+        question, product=product, retrieval=retrieval, min_confidence=min_confidence, previous=previous
+    )
 
 
 @cache

@@ -32,8 +32,8 @@ _REFERS_BACK = re.compile(
     r"\b(?:it|its|it's|they|them|their|this|these|that one|the same|ele|ela|eles|elas|dele|dela|isso|isto)\b",
     re.IGNORECASE,
 )
-_NAMED_FROM = 2
-_TITLE_NAMED = 1 / 3
+_FEWEST_WORDS_OF_A_NAME = 2
+_SHARE_OF_A_NAME = 0.5
 
 
 def fitting_equally(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
@@ -115,9 +115,11 @@ class Chat:
 
 
 def _is_named(query: Query, product: Product) -> bool:
+    """Tell whether a question names a product: half of its title, or, of a long title, half of what it asks for."""
     title = set(terms(product.title))
     named = sum(1 for wanted in query.wanted if wanted.is_among(title))
-    return named >= _NAMED_FROM and query.coverage(title) >= _TITLE_NAMED
+    of_title = named >= _FEWEST_WORDS_OF_A_NAME and named >= _SHARE_OF_A_NAME * len(title)
+    return of_title or (named > _FEWEST_WORDS_OF_A_NAME and query.coverage(title) >= _SHARE_OF_A_NAME)
 
 
 def _own_terms(products: Sequence[Product]) -> list[set[str]]:
