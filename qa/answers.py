@@ -18,10 +18,29 @@ class Citation:
     Attributes:
         uid: The product.
         quote: A verbatim span of that product's title or content.
+        field: Which of the two it stands in.
+        start: Where it begins there, in characters.
+        end: Where it ends there.
     """
 
     uid: str
     quote: str
+    field: Literal["title", "content"]
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, product: Product, quote: str) -> Citation:
+        """Cite a span of a product's text: its content, or its title where only that holds it.
+
+        Raises:
+            ValueError: Neither holds it.
+        """
+        if quote in product.content and quote != product.title:
+            start = product.content.index(quote)
+            return cls(product.uid, quote, "content", start, start + len(quote))
+        start = product.title.index(quote)
+        return cls(product.uid, quote, "title", start, start + len(quote))
 
 
 @dataclass(frozen=True, slots=True)

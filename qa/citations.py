@@ -46,7 +46,7 @@ def trace(statement: str, products: Sequence[Product]) -> Citation | None:
                 and literal <= set(words(source))
                 and negated == bool(_NEGATION.search(span))
             ):
-                return Citation(product.uid, span)
+                return Citation.of(product, span)
     return None
 
 

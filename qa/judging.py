@@ -66,15 +66,15 @@ def judge(asked: Asked, text: str) -> Answer:
         text: What the model said; empty without a model.
     """
     reading = read_completion(text)
-    if reading.said == NO_PRODUCT:
+    if reading.said == NO_PRODUCT and not any(is_quote(NO_PRODUCT, product) for product in asked.fitting):
         return no_match()
     if reading.number is not None and reading.number <= len(asked.context):
         product = asked.context[reading.number - 1].product
-        if reading.said == NOT_SAID:
+        if reading.said == NOT_SAID and not is_quote(NOT_SAID, product):
             return not_in_description(product)
         if is_quote(reading.said, product) and product in asked.fitting:
             said = f"{product.title}: {reading.said}" if reading.identifies else reading.said
-            return Answer(as_sentence(said), "answered", product, citations=(Citation(product.uid, reading.said),))
+            return Answer(as_sentence(said), "answered", product, citations=(Citation.of(product, reading.said),))
         text = reading.said
     if statements := statements_of(asked, text):
         citations = tuple(dict.fromkeys(citation for _, citation in statements))
@@ -122,5 +122,5 @@ def _quote(asked: Asked, *, because_of_model: bool) -> Answer:
     product, spans, _ = asked.context[asked.numbers[0] - 1]
     quoted = spans[: 1 if beyond_title(asked.query, product) else _LEAD_SPANS]
     said = f"{product.title}: {' '.join(quoted)}"
-    citations = tuple(Citation(product.uid, span) for span in quoted)
+    citations = tuple(Citation.of(product, span) for span in quoted)
     return Answer(said, "answered", product, citations=citations, notes=(_QUOTED,) if because_of_model else ())

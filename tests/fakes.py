@@ -15,6 +15,7 @@ from retrieval.encoder import EncoderIdentity, Vectors
 from retrieval.evidence import NOTHING, Pair
 from retrieval.index import HybridIndex
 from retrieval.prompt import Message
+from retrieval.query import parse_question
 from retrieval.text import sentences, terms
 
 
@@ -46,7 +47,7 @@ class KeywordRanker:
         title, _, piece = text.partition(": ")
         if piece == NOTHING:
             return 1.5
-        asked = set(terms(question)) - set(terms(title))
+        asked = set(parse_question(question).terms) - set(terms(title))
         if not piece:
             return -5.0
         return 3.0 * len(asked & set(terms(piece))) if asked else 3.0

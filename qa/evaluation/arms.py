@@ -76,7 +76,7 @@ def _copied(hits: Sequence[Hit], spent: float) -> Answer:
         return Answer("", "no_match", timings=timings)
     product = hits[0].product
     start = " ".join(product.content.split()[:COPIED_WORDS])
-    citations = (Citation(product.uid, start),)
+    citations = (Citation.of(product, start),)
     return Answer(
         f"{product.title}: {start}", "answered", product, citations=citations, hits=tuple(hits), timings=timings
     )
