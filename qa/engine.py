@@ -12,6 +12,7 @@ from qa.answers import Answer, AnswerStream, Status
 from qa.conversation import Chat, ask_back, fitting_equally, meant_by
 from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, Decision, Signals, evidence, log_odds
 from qa.generators.base import Completion, Generator, Prompt
+from qa.generators.openai_server import OpenAIGenerator
 from qa.generators.transformers_lm import TransformersGenerator
 from qa.judging import Asked, ambiguous, judge, no_match, not_in_description, statements_of
 from retrieval.encoder import Encoder
@@ -32,6 +33,7 @@ from retrieval.schema import Hit
 
 DEFAULT_INDEX = "indexes/sample"
 EXTRACTIVE = "extractive"
+_ADDRESSES = ("http://", "https://")
 _FEWEST_WORDS_PER_PRODUCT = 8
 _BATCH = 8
 _TOKENS_TO_DECIDE = 8
@@ -94,7 +96,8 @@ class ProductQA:
 
         Args:
             index: Index folder; by default ``$PRODUCT_QA_INDEX``, or ``indexes/sample``.
-            model: Hub id or folder of a causal language model, or ``extractive`` for none.
+            model: Hub id or folder of a causal language model; the address of an OpenAI-compatible server with the
+                model's name after a ``#``; or ``extractive`` for none.
             k: Products shown to the model.
             encoder: The index's encoder, if it is not to be found by its id.
             rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
@@ -110,8 +113,13 @@ class ProductQA:
         """
         folder = index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX
         opened = HybridIndex.open(folder, encoder=encoder, rerank=rerank)
-        tuned = None if model == EXTRACTIVE else find_adapter(str(adapter), model)
-        generator = None if model == EXTRACTIVE else TransformersGenerator(model, tuned)
+        generator: Generator | None = None
+        tuned: Path | None = None
+        if model.startswith(_ADDRESSES):
+            generator = OpenAIGenerator(model)
+        elif model != EXTRACTIVE:
+            tuned = find_adapter(str(adapter), model)
+            generator = TransformersGenerator(model, tuned)
         return cls(
             opened,
             generator,
