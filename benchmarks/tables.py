@@ -14,6 +14,26 @@ README = Path(__file__).parent.parent / "README.md"
 GROUPS = {"all": "all", "vague": "noise=vague", "typo": "noise=typo", "Portuguese": "lang=pt"}
 CATALOGUES = {"search-sample": "sample catalogue", "search-real": "real listings"}
 
+FIGURES = {
+    "token_f1": ("fact: token F1", "kind=fact"),
+    "evidence_whole": ("fact: all evidence words", "kind=fact"),
+    "right_product": ("right product", "all"),
+    "refusal_recall": ("declines what has no answer", "all"),
+    "status_accuracy": ("right status", "all"),
+    "groundedness": ("groundedness", "all"),
+}
+"""Figures of the table, each with its heading and the group of questions it is over."""
+ARMS_SHOWN = {
+    "the notebook's recipe: titles learned, asked alone": ("answers-real-notebook", "tuned"),
+    "untuned, asked alone": ("answers-real", "untuned"),
+    "tuned, asked alone": ("answers-real", "tuned"),
+    "copying the top hit": ("answers-real", "copy"),
+    "untuned, with retrieval": ("answers-real", "untuned+retrieval"),
+    "quoting, without a language model": ("answers-real", "extractive"),
+    "**tuned, with retrieval: what ships**": ("answers-real", "tuned+retrieval"),
+}
+"""Rows of the table: the result file and the arm of each."""
+
 
 def search_table() -> str:
     """Return the Markdown rows of hit@1 / hit@4 by catalogue, group and arm."""
@@ -27,9 +47,25 @@ def search_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def answers_table() -> str:
+    """Return the Markdown rows of what each way of answering reaches over the real listings."""
+    labels = {name: label for name, (label, _) in FIGURES.items()}
+    lines = [f"| way of answering | {' | '.join(labels.values())} |", "|---" * (1 + len(labels)) + "|"]
+    for label, (result, arm) in ARMS_SHOWN.items():
+        stored = json.loads((RESULTS / f"{result}.json").read_text(encoding="utf-8"))
+        cells = []
+        for name, (_, group) in FIGURES.items():
+            figure = stored["figures"][group][arm].get(name)
+            cells.append(f"{figure['value']:.2f}" if figure else "–")
+        lines.append(f"| {' | '.join([label, *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
 def filled(text: str) -> str:
-    """Return the README's text with its table made anew."""
-    return re.sub(r"(?<=<!-- table: search -->\n).*?(?=<!-- end -->)", search_table(), text, flags=re.DOTALL)
+    """Return the README's text with its tables made anew."""
+    for name, table in (("search", search_table()), ("answers", answers_table())):
+        text = re.sub(rf"(?<=<!-- table: {name} -->\n).*?(?=<!-- end -->)", lambda _, t=table: t, text, flags=re.DOTALL)
+    return text
 
 
 if __name__ == "__main__":

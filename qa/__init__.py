@@ -11,7 +11,7 @@ from retrieval.errors import ProductQAError
 if TYPE_CHECKING:
     from qa.engine import ProductQA
 
-__all__ = ["Answer", "Citation", "ProductQA", "ProductQAError", "answer"]
+__all__ = ["Answer", "Citation", "ProductQA", "ProductQAError", "answer", "warmup"]
 
 
 def answer(
@@ -30,6 +30,11 @@ def answer(
     return _default().answer(
         question, product=product, retrieval=retrieval, min_confidence=min_confidence, previous=previous
     )
+
+
+def warmup() -> None:
+    """Open the default index and load every model, so that the first answer comes as fast as the next."""
+    _default().warmup()
 
 
 @cache

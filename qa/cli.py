@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("-k", type=int, default=2, help="products shown to the model (default 2)")
     ask.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     ask.add_argument("--product", metavar="UID", help="look at this product only")
+    ask.add_argument("--min-confidence", type=float, metavar="P", help="decline answers less probably right than this")
     ask.add_argument("--no-retrieval", action="store_true", help="ask the model alone, unchecked, for comparison")
     ask.add_argument("--json", action="store_true", help="one JSON object a question")
     ask.set_defaults(run=_ask)
@@ -58,7 +59,12 @@ def _ask(options: argparse.Namespace) -> None:
     pipeline = ProductQA.open(options.index, model, k=options.k, rerank=options.rerank, adapter=options.adapter)
     for start in range(0, len(questions), _AT_ONCE):
         batch = questions[start : start + _AT_ONCE]
-        answers = pipeline.answer_batch(batch, product=options.product, retrieval=not options.no_retrieval)
+        answers = pipeline.answer_batch(
+            batch,
+            product=options.product,
+            retrieval=not options.no_retrieval,
+            min_confidence=options.min_confidence,
+        )
         for question, answer in zip(batch, answers, strict=True):
             if options.json:
                 console.print_json({"question": question} | answer.as_dict())

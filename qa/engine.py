@@ -129,6 +129,13 @@ class ProductQA:
             max_new_tokens=max_new_tokens,
         )
 
+    def warmup(self) -> None:
+        """Load every model now rather than at the first question."""
+        self.index.search("warm up", 1)
+        self.ranker.score([("warm up", "warm up")])
+        if self.generator is not None:
+            self.generator.generate([Prompt(tuple(build_messages("warm up", None)))], 1)
+
     def answer(
         self,
         question: str,

@@ -13,7 +13,7 @@ import pytest
 import finetune.cli
 import qa.cli
 import retrieval.cli
-from benchmarks.tables import search_table
+from benchmarks.tables import answers_table, search_table
 from tests.conftest import ROOT, require_models
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,8 +65,9 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_the_table_is_what_the_result_files_say() -> None:
+def test_the_tables_say_what_the_result_files_say() -> None:
     assert search_table() in README
+    assert answers_table() in README
 
 
 @pytest.mark.models

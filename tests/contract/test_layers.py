@@ -36,7 +36,7 @@ def test_imports_go_down_only(package: str, path: Path) -> None:
 
 
 def test_the_public_names_of_qa_are_pinned() -> None:
-    assert qa.__all__ == ["Answer", "Citation", "ProductQA", "ProductQAError", "answer"]
+    assert qa.__all__ == ["Answer", "Citation", "ProductQA", "ProductQAError", "answer", "warmup"]
     assert all(getattr(qa, name) is not None for name in qa.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         qa.nothing  # noqa: B018

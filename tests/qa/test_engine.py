@@ -194,6 +194,13 @@ def test_a_question_in_another_script_gets_an_honest_answer(index: HybridIndex) 
     assert pipeline_over(index, None).answer("这个帐篷有多重").status == "no_match"
 
 
+def test_warming_up_asks_the_model_once(index: HybridIndex) -> None:
+    generator = ScriptedGenerator("Warm.")
+    pipeline_over(index, generator).warmup()
+    assert len(generator.prompts) == 1
+    pipeline_over(index, None).warmup()
+
+
 def test_open_says_what_is_missing(index: HybridIndex, tmp_path: Path) -> None:
     with pytest.raises(IndexNotFound, match=r"did you mean .*index\?"):
         ProductQA.open(tmp_path / "indes")

@@ -118,7 +118,7 @@ def test_what_goes_wrong_is_told_in_a_sentence(endpoint: Endpoint, status: int, 
 
 
 def test_an_endpoint_that_is_not_there_and_an_address_without_model_are_refused(index: HybridIndex) -> None:
-    with pytest.raises(GenerationError, match="nothing at http:.* cannot be reached"):
+    with pytest.raises(GenerationError, match=r"nothing at http:.* cannot be reached"):
         OpenAIGenerator("http://127.0.0.1:9/v1#nothing").generate([PROMPT], 20)
     with pytest.raises(UsageError, match="names no model"):
         ProductQA.open(index.folder, "http://127.0.0.1:9/v1")
