@@ -63,9 +63,9 @@ def surroundings() -> dict[str, Any]:
     }
 
 
-def _adapter(folder: Path | None) -> dict[str, Any] | None:
+def _adapter(folder: Path | None) -> dict[str, Any]:
     if folder is None:
-        return None
+        return {"id": "none", "sha256": None}
     known = [folder / name for name in (ADAPTER_WEIGHTS, DECISION_FILE)]
     return {"id": folder.name, "sha256": sha256_of_files([path for path in known if path.is_file()])}
 

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from qa.evaluation.arms import ARMS
+from qa.evaluation.errors import EvaluationError
+from qa.evaluation.measures import (
+    attribution,
+    confidence,
+    decisions,
+    evidence,
+    fluency,
+    groundedness,
+    relevance,
+    search,
+)
+from qa.evaluation.measures.case import Case
+from qa.evaluation.measures.overlap import rouge_l, token_f1
+from qa.evaluation.measures.semantic import greedy_match
+from retrieval.question_file import Question
+from retrieval.schema import Product
+
+TENT = Product("TENT", "Ridge Two Tent", "Sleeps two people. Weighs 2.4 kg. Made by Alder.")
+MUG = Product("MUG", "Harbour Mug", "Holds 300 ml.", twins=("MUG-TWIN",))
+
+
+@dataclass
+class FixedTools:
+    """Models that always say the same."""
+
+    def cosine(self, one: str, other: str) -> float:
+        return 0.5
+
+    def token_match(self, candidate: str, reference: str) -> tuple[float, float, float]:
+        return 0.1, 0.2, 0.3
+
+    def perplexity(self, text: str) -> float:
+        return 12.0
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+WEIGHT = Question("how heavy is the tent?", "fact", ("TENT",), "It weighs 2.4 kg.", "Weighs 2.4 kg.")
+CASE = Case(
+    question=WEIGHT,
+    text="It weighs 2.4 kg.",
+    status="answered",
+    arm=ARMS["extractive"],
+    right=(TENT,),
+    hits=(MUG, TENT),
+    product=TENT,
+    citations=((TENT, "Weighs 2.4 kg."),),
+    confidence=0.7,
+    milliseconds=5.0,
+    tools=FixedTools(),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "f1"),
+    [
+        ("It weighs 2.4 kg.", "it weighs 24 kg", 1.0),
+        ("the red mug", "a red cup", 0.5),
+        ("red red mug", "red cup", 0.4),
+        ("The", "", 1.0),
+        ("mug", "", 0.0),
+        ("", "mug", 0.0),
+    ],
+)
+def test_token_f1_is_that_of_squad(answer: str, reference: str, f1: float) -> None:
+    assert token_f1(answer, reference) == pytest.approx(f1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "value"),
+    [
+        ("police killed the gunman", "police kill the gunman", 0.75),
+        ("the gunman kill police", "police kill the gunman", 0.5),
+        ("a b c d", "b d", 2 / 3),
+        ("", "b", 0.0),
+    ],
+)
+def test_rouge_l_is_that_of_lins_paper(answer: str, reference: str, value: float) -> None:
+    assert rouge_l(answer, reference) == pytest.approx(value)
+
+
+def test_evidence_is_recalled_by_its_telling_words() -> None:
+    assert evidence.score(CASE) == {"evidence_recall": 1.0, "evidence_whole": 1.0}
+    half = evidence.score(replace(CASE, text="It is 2.4 of something."))
+    assert 0 < half["evidence_recall"] < 1
+    assert half["evidence_whole"] == 0.0
+    without = evidence.score(replace(CASE, question=replace(WEIGHT, evidence="")))
+    assert without == {"evidence_recall": None, "evidence_whole": None}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "right", "precision", "recall"),
+    [
+        ("fact", "answered", 1.0, None, None),
+        ("fact", "no_match", 0.0, 0.0, None),
+        ("absent", "no_match", 1.0, 1.0, 1.0),
+        ("absent", "not_in_description", 0.0, 1.0, 1.0),
+        ("unanswerable", "answered", 0.0, None, 0.0),
+        ("ambiguous", "ambiguous", 1.0, None, None),
+        ("ambiguous", "answered", 0.0, None, None),
+    ],
+)
+def test_statuses_and_refusals(
+    kind: str, status: str, right: float, precision: float | None, recall: float | None
+) -> None:
+    assert decisions.score(replace(CASE, question=replace(WEIGHT, kind=kind), status=status)) == {
+        "correct": right,
+        "status_accuracy": right,
+        "refusal_precision": precision,
+        "refusal_recall": recall,
+        "coverage": float(status == "answered"),
+    }
+
+
+def test_a_fact_is_right_when_its_product_is_and_half_of_it_is_told() -> None:
+    assert decisions.is_correct(CASE)
+    assert not decisions.is_correct(replace(CASE, text="It sleeps two people."))
+    about_mug = replace(CASE, product=MUG, citations=((MUG, "Holds 300 ml."),))
+    assert not decisions.is_correct(about_mug)
+    with pytest.raises(EvaluationError, match="gave status 'perhaps'"):
+        decisions.score(replace(CASE, status="perhaps"))
+
+
+def test_an_answer_is_about_a_product_it_cites_speaks_of_or_names() -> None:
+    nothing = replace(CASE, product=None, citations=(), text="It is light.")
+    assert not relevance.is_about_right_product(nothing)
+    assert relevance.is_about_right_product(replace(nothing, citations=((TENT, "Weighs"),)))
+    assert relevance.is_about_right_product(replace(nothing, product=TENT))
+    assert relevance.is_about_right_product(replace(nothing, text="The Ridge Two Tent is light."))
+    of_twin = replace(nothing, question=replace(WEIGHT, uids=("MUG-TWIN",)), product=MUG, right=(MUG,))
+    assert relevance.is_about_right_product(of_twin)
+    assert relevance.score(CASE) == {"right_product": 1.0, "addresses_question": 0.5}
+    absent = replace(CASE, question=Question("a kettle", "absent"), right=(), status="no_match")
+    assert relevance.score(absent) == {"right_product": None, "addresses_question": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "share", "numbers", "names"),
+    [
+        ("It weighs 2.4 kg.", 1.0, 0.0, 0.0),
+        ("It weighs 9.9 kg.", 0.0, 1.0, 0.0),
+        ("It sleeps two people. It was designed by Ann Lee.", 0.5, 0.0, 2.0),
+        ("Made by Alder. It weighs 2.4 kg.", 1.0, 0.0, 0.0),
+    ],
+)
+def test_what_stands_in_no_product_is_counted(text: str, share: float, numbers: float, names: float) -> None:
+    scores = groundedness.score(replace(CASE, text=text))
+    assert scores == {"groundedness": share, "unsupported_numbers": numbers, "unsupported_names": names}
+    assert set(groundedness.score(replace(CASE, status="no_match")).values()) == {None}
+
+
+def test_citations_are_judged_as_in_alce() -> None:
+    passages = ["Ridge Two Tent Weighs 2.4 kg.", "Ridge Two Tent Sleeps two people."]
+    statements = ["It weighs 2.4 kg.", "It sleeps two people.", "It is red."]
+    assert attribution.citation_recall(statements, passages) == pytest.approx(2 / 3)
+    assert attribution.citation_precision(statements, passages) == 1.0
+    assert attribution.citation_precision(statements[:1], passages) == 0.5
+    assert attribution.citation_precision(statements, []) == attribution.citation_recall(statements, []) == 0.0
+    together = ["Weighs 2.4 kg, sleeps two people."]
+    assert attribution.citation_recall(together, passages) == 1.0
+    assert attribution.citation_precision(together, passages) == 1.0
+
+
+def test_hits_are_scored_for_arms_that_search() -> None:
+    scores = search.score(CASE)
+    assert scores == pytest.approx({"hit@1": 0.0, "hit@k": 1.0, "mrr": 0.5, "ndcg@k": 1 / math.log2(3)})
+    assert set(search.score(replace(CASE, arm=ARMS["untuned"])).values()) == {None}
+
+
+def test_ndcg_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import ndcg_score
+
+    hits = tuple(Product(str(number), "t", "c") for number in range(6))
+    right = (hits[1], hits[4])
+    question = replace(WEIGHT, uids=("1", "4"))
+    ours = search.score(replace(CASE, hits=hits, right=right, question=question))["ndcg@k"]
+    gains = [[0, 1, 0, 0, 1, 0]]
+    assert ours == pytest.approx(ndcg_score(gains, [[6, 5, 4, 3, 2, 1]]))
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("one two three", 0.0), ("a b c d e", 0.0), ("a b c d a b c d", 0.2), ("no no no no no", 0.5)],
+)
+def test_repetition_is_the_share_of_repeated_four_grams(text: str, share: float) -> None:
+    assert fluency.repetition(text) == pytest.approx(share)
+
+
+def test_fluency_looks_at_answers_that_were_given() -> None:
+    assert fluency.score(CASE) == {"perplexity": 12.0, "repetition": 0.0, "well_ended": 1.0}
+    assert fluency.score(replace(CASE, text="It weighs"))["well_ended"] == 0.0
+    assert fluency.score(replace(CASE, text="")) == {"perplexity": None, "repetition": None, "well_ended": 0.0}
+    assert set(fluency.score(replace(CASE, status="no_match")).values()) == {None}
+
+
+def test_confidence_counts_where_it_is_stated() -> None:
+    assert confidence.score(CASE) == {"risk": 0.0, "confidence": 0.7}
+    assert confidence.score(replace(CASE, text="No.", arm=ARMS["copy"])) == {"risk": 1.0, "confidence": None}
+    assert confidence.score(replace(CASE, status="no_match")) == {"risk": None, "confidence": None}
+
+
+def test_token_vectors_are_matched_greedily_as_by_bertscore() -> None:
+    east, north = np.array([1.0, 0.0], np.float32), np.array([0.0, 1.0], np.float32)
+    one, both = (np.stack([east]), np.ones(1, np.float32)), (np.stack([east, north]), np.ones(2, np.float32))
+    assert greedy_match(one, both) == pytest.approx((1.0, 0.5, 2 / 3))
+    assert greedy_match(both, one) == pytest.approx((0.5, 1.0, 2 / 3))
