@@ -259,7 +259,7 @@ def _completion(question: Question, context: Sequence[Shown], number: int | None
         return NO_PRODUCT, "no_product"
     if question.kind == "unanswerable":
         return write_completion(number, NOT_SAID), "not_said"
-    product, spans, _ = context[number - 1]
+    product, spans = context[number - 1][:2]
     texts = (*spans, product.title)
     said = next(filter(None, (_said(question.evidence, text) for text in texts)), None)
     if said is None:

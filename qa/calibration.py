@@ -25,7 +25,7 @@ RIGHT_STATUS: dict[Kind, Status] = {
     "absent": "no_match",
 }
 _FOLDS = 5
-_PENALTY = 1.0
+_INVERSE_PENALTY = 0.3
 
 
 def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int = 0) -> Decision:
@@ -53,7 +53,7 @@ def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int =
     if few:
         raise UsageError(f"Too few questions whose right status is {', '.join(few)}; {_FOLDS} are needed of each.")
     signals = np.asarray([each.as_list() for each in pipeline.signals_of([q.question for q in asked])])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=_PENALTY, max_iter=1_000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1_000))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba")
     threshold = float(np.quantile(unseen[right == 0, 0], MOST_REFUSED, method="lower"))

@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("--index", type=Path, help="index folder (default $PRODUCT_QA_INDEX, or indexes/sample)")
     ask.add_argument("--model", help="hub id, folder, http://HOST/v1#NAME, or 'extractive' for none")
     ask.add_argument("--adapter", default="auto", help="folder of an adapter, or 'none' (default: the one that ships)")
+    ask.add_argument("--decision", type=Path, metavar="FILE", help="what calibrate wrote (default: what ships)")
     ask.add_argument("-k", type=int, default=2, help="products shown to the model (default 2)")
     ask.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     ask.add_argument("--product", metavar="UID", help="look at this product only")
@@ -42,9 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
     )
     calibrate.add_argument("--index", type=Path, required=True, help="index folder")
-    calibrate.add_argument("--model", help="as in ask")
-    calibrate.add_argument("--adapter", default="auto", help="as in ask")
-    calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="decision.json, beside the adapter")
+    calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the decision is written")
     calibrate.set_defaults(run=_calibrate)
     return console.run(parser, arguments)
 
@@ -56,7 +55,14 @@ def _ask(options: argparse.Namespace) -> None:
     from retrieval.models import DEFAULT_LANGUAGE_MODEL
 
     model = options.model or DEFAULT_LANGUAGE_MODEL
-    pipeline = ProductQA.open(options.index, model, k=options.k, rerank=options.rerank, adapter=options.adapter)
+    pipeline = ProductQA.open(
+        options.index,
+        model,
+        k=options.k,
+        rerank=options.rerank,
+        adapter=options.adapter,
+        decision=options.decision,
+    )
     for start in range(0, len(questions), _AT_ONCE):
         batch = questions[start : start + _AT_ONCE]
         answers = pipeline.answer_batch(
@@ -74,13 +80,11 @@ def _ask(options: argparse.Namespace) -> None:
 
 def _calibrate(options: argparse.Namespace) -> None:
     from qa.calibration import calibrate
-    from qa.engine import ProductQA
-    from retrieval.models import DEFAULT_LANGUAGE_MODEL
+    from qa.engine import EXTRACTIVE, ProductQA
     from retrieval.question_file import read_questions
 
     questions = [question for file in options.questions for question in read_questions(file)]
-    pipeline = ProductQA.open(options.index, options.model or DEFAULT_LANGUAGE_MODEL, adapter=options.adapter)
-    decision = calibrate(pipeline, questions)
+    decision = calibrate(ProductQA.open(options.index, EXTRACTIVE), questions)
     decision.save(options.out)
     told = decision.facts["cross_validated"]
     print(
@@ -98,6 +102,8 @@ def _show(question: str, answer: Answer) -> None:
     screen.print(Text.assemble(("A  ", "dim"), answer.text))
     for citation in answer.citations:
         screen.print(Text.assemble(("   source ", "dim"), (citation.uid, "cyan"), f"  “{citation.quote}”"))
+    for number, product in enumerate(answer.candidates, start=1):
+        screen.print(Text.assemble((f"   ({number}) ", "dim"), (product.uid, "cyan"), f"  {product.title}"))
     if answer.product is not None and not answer.citations:
         screen.print(Text.assemble(("   product ", "dim"), (answer.product.uid, "cyan"), f"  {answer.product.title}"))
     told = f"{answer.status}, confidence {answer.confidence:.2f}, {answer.timings['total']:.0f} ms"

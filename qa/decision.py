@@ -1,7 +1,8 @@
 """What to do with a question: answer it, say that the description does not say, or that no product matches.
 
-The signals of the search, of the evidence ranker and of the model become probabilities by a multinomial logistic
-regression, fitted on questions whose right status is known: ``python -m qa calibrate``.
+The signals of the search and of the evidence ranker become probabilities by a multinomial logistic regression, fitted
+on questions whose right status is known: ``python -m qa calibrate``. A language model is asked only where there is
+something to say; what it made of declining itself told nothing more: see docs/log.md.
 """
 
 from __future__ import annotations
@@ -19,29 +20,26 @@ from retrieval.query import Query
 from retrieval.schema import Hit
 from retrieval.text import terms
 
-MATCH_THRESHOLD = 0.30
-"""Below this evidence no product matches. Chosen on development questions: see docs/log.md."""
 FITTING_SHARE = 0.8
 """Products whose evidence is below this share of the best one's are not answered from."""
-DECISION_FILE = "decision.json"
 DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
-_SHIPPED = Path(__file__).parent / DECISION_FILE
+_SHIPPED = Path(__file__).parent / "decision.json"
 _FORMAT = "product-qa-decision"
-_LEAST = 1e-4
 
 
 def evidence(query: Query, hit: Hit) -> float:
     """Return how well a question fits a hit, in [0, 1].
 
     The mean of the share of the question's terms, by weight, that the product holds, and of the cosine between question
-    and product (0 for a product that was not searched for).
+    and product; the share alone for a product that was not searched for.
 
     Args:
         query: The question, its terms weighted.
         hit: A hit.
     """
     held = set(terms(f"{hit.product.title} {hit.product.content}"))
-    return (query.coverage(held) + max(0.0, hit.cosine or 0.0)) / 2
+    coverage = query.coverage(held)
+    return coverage if hit.cosine is None else (coverage + max(0.0, hit.cosine)) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +48,15 @@ class Signals:
 
     Attributes:
         matches: ``evidence`` of the best hit.
-        lead: By how much it exceeds the next one's.
-        answers: Log-odds, by the evidence ranker, that a fitting product's text answers.
-        declines: Log-odds, by the model, that the description does not say; 0 without a model that tells.
-        rejects: Log-odds, by the model, that no product matches; 0 without a model that tells.
+        answers: Log-odds, by the evidence ranker, that what is shown of the products answers.
     """
 
     matches: float
-    lead: float
     answers: float
-    declines: float = 0.0
-    rejects: float = 0.0
 
     def as_list(self) -> list[float]:
         """Return the signals in their order."""
         return list(astuple(self))
-
-
-def log_odds(probability: float) -> float:
-    """Return the log-odds of a probability, kept finite."""
-    kept = min(max(probability, _LEAST), 1 - _LEAST)
-    return math.log(kept / (1 - kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +75,13 @@ class Decision:
     facts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path | None) -> Decision:
-        """Read the decision that lies beside an adapter; the one that ships with the program where there is none.
+    def read(cls, path: Path | None = None) -> Decision:
+        """Read a decision; by default the one that ships.
 
         Raises:
-            UsageError: The file is not a decision.
+            UsageError: The file is not there, or not a decision.
         """
-        path = folder / DECISION_FILE if folder and (folder / DECISION_FILE).is_file() else _SHIPPED
+        path = path or _SHIPPED
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             weights = {status: [float(weight) for weight in stored["weights"][status]] for status in DECIDED}

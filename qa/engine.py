@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from time import perf_counter
 
-from qa.answers import Answer, AnswerStream, Status
+from qa.answers import Answer, AnswerStream
 from qa.conversation import Chat, ask_back, fitting_equally, meant_by
-from qa.decision import FITTING_SHARE, MATCH_THRESHOLD, Decision, Signals, evidence, log_odds
+from qa.decision import FITTING_SHARE, Decision, Signals, evidence
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.openai_server import OpenAIGenerator
 from qa.generators.transformers_lm import TransformersGenerator
-from qa.judging import Asked, ambiguous, judge, no_match, not_in_description, statements_of
+from qa.judging import Asked, judge, statements_of
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
@@ -36,7 +37,6 @@ EXTRACTIVE = "extractive"
 _ADDRESSES = ("http://", "https://")
 _FEWEST_WORDS_PER_PRODUCT = 8
 _BATCH = 8
-_TOKENS_TO_DECIDE = 8
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
 
 
@@ -89,6 +89,7 @@ class ProductQA:
         encoder: Encoder | None = None,
         rerank: str = "auto",
         adapter: Path | str = "auto",
+        decision: Path | None = None,
         max_prompt_tokens: int = 1_024,
         max_new_tokens: int = 48,
     ) -> ProductQA:
@@ -103,6 +104,7 @@ class ProductQA:
             rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
             adapter: ``auto`` takes the one that ships for this model, if there is one; ``none`` leaves the model
                 untuned; anything else is the folder of an adapter.
+            decision: A file that ``python -m qa calibrate`` wrote; by default the one that ships.
             max_prompt_tokens: Longest prompt.
             max_new_tokens: Longest answer.
 
@@ -114,16 +116,14 @@ class ProductQA:
         folder = index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX
         opened = HybridIndex.open(folder, encoder=encoder, rerank=rerank)
         generator: Generator | None = None
-        tuned: Path | None = None
         if model.startswith(_ADDRESSES):
             generator = OpenAIGenerator(model)
         elif model != EXTRACTIVE:
-            tuned = find_adapter(str(adapter), model)
-            generator = TransformersGenerator(model, tuned)
+            generator = TransformersGenerator(model, find_adapter(str(adapter), model))
         return cls(
             opened,
             generator,
-            decision=Decision.read(tuned),
+            decision=Decision.read(decision),
             k=k,
             max_prompt_tokens=max_prompt_tokens,
             max_new_tokens=max_new_tokens,
@@ -184,7 +184,7 @@ class ProductQA:
         """Answer many questions, several at a time. See ``answer``."""
         if not retrieval:
             return self._answer_without_retrieval(questions)
-        asked = self._ask(questions, product)
+        asked = self._ask(questions, product, min_confidence)
         answers: list[Answer] = []
         for start in range(0, len(asked), _BATCH):
             batch = asked[start : start + _BATCH]
@@ -192,46 +192,36 @@ class ProductQA:
             began = perf_counter()
             said = iter(self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ())
             spent = (perf_counter() - began) * 1_000 / max(1, len(prompts))
-            answers += [
-                self._conclude(each, next(said) if each.prompt else None, spent, min_confidence) for each in batch
-            ]
+            answers += [_concluded(each, next(said).text, spent) if each.prompt else _concluded(each) for each in batch]
         return answers
 
     def signals_of(self, questions: Sequence[str]) -> list[Signals]:
         """Return what the decisions on questions rest on."""
-        found: list[Signals] = []
-        for start in range(0, len(questions), _BATCH):
-            asked = self._ask(questions[start : start + _BATCH], None)
-            prompts = [each.prompt for each in asked if each.prompt]
-            said = iter(self.generator.generate(prompts, _TOKENS_TO_DECIDE) if self.generator and prompts else ())
-            found += [_signals(each, next(said) if each.prompt else None) for each in asked]
-        return found
+        return [asked.signals for asked in self._ask(questions, None, min_confidence=inf)]
 
     def stream(self, question: str, *, product: str | None = None, min_confidence: float | None = None) -> AnswerStream:
         """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
-        return AnswerStream(self._stream(self._ask([question], product)[0], min_confidence))
+        return AnswerStream(self._stream(self._ask([question], product, min_confidence)[0]))
 
-    def _stream(self, asked: Asked, min_confidence: float | None) -> Iterator[str | Answer]:
+    def _stream(self, asked: Asked) -> Iterator[str | Answer]:
         began = perf_counter()
         text, given = "", 0
-        completion: Completion | None = None
         if asked.prompt and self.generator is not None:
-            answers = self._decide(asked, None, min_confidence)[0] == "answered"
             for piece in self.generator.stream(asked.prompt, self._max_new_tokens):
                 if isinstance(piece, Completion):
-                    completion = piece
+                    text = piece.text
                     continue
                 text += piece
-                if answers and read_completion(text).number is None:
+                if read_completion(text).number is None:
                     for statement, _ in statements_of(asked, text, ended=False)[given:]:
                         yield (" " if given else "") + statement
                         given += 1
-        answer = self._conclude(asked, completion, (perf_counter() - began) * 1_000, min_confidence)
+        answer = _concluded(asked, text, (perf_counter() - began) * 1_000)
         already = len(" ".join(statement for statement, _ in statements_of(asked, text)[:given]))
         yield answer.text[already:]
         yield answer
 
-    def _ask(self, questions: Sequence[str], uid: str | None) -> list[Asked]:
+    def _ask(self, questions: Sequence[str], uid: str | None, min_confidence: float | None) -> list[Asked]:
         began = perf_counter()
         queries = [self.index.query(question) for question in questions]
         if uid is None:
@@ -247,9 +237,16 @@ class ProductQA:
         )
         asked = []
         for query, hits, context in zip(queries, found, shown, strict=True):
-            numbers, signals = _fitting(query, hits, context, product_is_known=uid is not None)
-            prompt = self._prompt(query, hits, context, numbers) if numbers and self.generator is not None else None
-            asked.append(Asked(query, tuple(hits), tuple(context), numbers, signals, uid is not None, prompt, {}))
+            numbers, signals = _fitting(query, hits, context)
+            probable = self.decision.probabilities(signals, product_is_known=uid is not None)
+            status = self.decision.decide(probable, min_confidence) if numbers else "no_match"
+            alike = fitting_equally(query, hits) if uid is None and status != "no_match" else ()
+            prompt = None
+            if status == "answered" and not alike and self.generator is not None:
+                prompt = self._prompt(query, hits, context, numbers)
+            asked.append(
+                Asked(query, tuple(hits), tuple(context), numbers, signals, probable, status, alike, prompt, {})
+            )
         steps = {"search": searched - began, "context": perf_counter() - searched}
         spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
         return [replace(each, milliseconds=spent) for each in asked]
@@ -269,38 +266,6 @@ class ProductQA:
             else:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
             context = choose_context(self.ranker, [(query, hits[: self.k])], allowance)[0]
-
-    def _conclude(
-        self, asked: Asked, completion: Completion | None, generated: float, min_confidence: float | None
-    ) -> Answer:
-        began = perf_counter()
-        answer, confidence = self._decided(asked, completion, min_confidence)
-        timings = asked.milliseconds | {"generate": generated, "check": (perf_counter() - began) * 1_000}
-        timings["total"] = sum(timings.values())
-        rounded = {step: round(spent, 1) for step, spent in timings.items()}
-        return replace(
-            answer, hits=asked.hits, confidence=round(confidence, 4), timings=rounded, question=asked.query.text
-        )
-
-    def _decided(
-        self, asked: Asked, completion: Completion | None, min_confidence: float | None
-    ) -> tuple[Answer, float]:
-        status, probable = self._decide(asked, completion, min_confidence)
-        if status == "no_match":
-            answer = no_match()
-        elif not asked.product_is_known and (alike := fitting_equally(asked.query, asked.hits)):
-            return ambiguous(alike), 1 - probable["no_match"]
-        elif status == "not_in_description":
-            answer = not_in_description(asked.fitting[0])
-        else:
-            answer = judge(asked, completion.text if completion else "")
-        return answer, probable.get(answer.status, 0.0)
-
-    def _decide(
-        self, asked: Asked, completion: Completion | None, min_confidence: float | None
-    ) -> tuple[Status, dict[Status, float]]:
-        probable = self.decision.probabilities(_signals(asked, completion), product_is_known=asked.product_is_known)
-        return (self.decision.decide(probable, min_confidence) if asked.numbers else "no_match"), probable
 
     def _answer_without_retrieval(self, questions: Sequence[str]) -> list[Answer]:
         if self.generator is None:
@@ -323,20 +288,24 @@ class ProductQA:
         return answers
 
 
-def _fitting(
-    query: Query, hits: Sequence[Hit], context: Sequence[Shown], *, product_is_known: bool
-) -> tuple[tuple[int, ...], Signals]:
+def _fitting(query: Query, hits: Sequence[Hit], context: Sequence[Shown]) -> tuple[tuple[int, ...], Signals]:
     """Return the numbers, from 1, of the shown products that fit, and what the decision rests on."""
     found = [evidence(query, hit) for hit in hits[: len(context)]]
     best = max(found, default=0.0)
-    needed = 0.0 if product_is_known else max(MATCH_THRESHOLD, best * FITTING_SHARE)
-    numbers = tuple(number for number, value in enumerate(found, start=1) if value >= needed)
-    ranked = [hit.score for hit in hits[:2]]
-    lead = ranked[0] - ranked[1] if len(ranked) == 2 else 0.0
-    return numbers, Signals(best, lead, max((context[number - 1].answers for number in numbers), default=0.0))
+    numbers = tuple(number for number, value in enumerate(found, start=1) if value >= best * FITTING_SHARE)
+    return numbers, Signals(best, max((shown.answers for shown in context), default=0.0))
 
 
-def _signals(asked: Asked, completion: Completion | None) -> Signals:
-    if completion is None or completion.declines is None or completion.rejects is None:
-        return asked.signals
-    return replace(asked.signals, declines=log_odds(completion.declines), rejects=log_odds(completion.rejects))
+def _concluded(asked: Asked, text: str = "", generated: float = 0.0) -> Answer:
+    """Return the answer to a question, what the model said given."""
+    began = perf_counter()
+    answer = judge(asked, text)
+    timings = asked.milliseconds | {"generate": generated, "check": (perf_counter() - began) * 1_000}
+    timings["total"] = sum(timings.values())
+    return replace(
+        answer,
+        hits=asked.hits,
+        confidence=round(asked.probable.get(answer.status, 1 - asked.probable.get("no_match", 0.0)), 4),
+        timings={step: round(spent, 1) for step, spent in timings.items()},
+        question=asked.query.text,
+    )

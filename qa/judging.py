@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from qa.answers import Answer, Citation
+from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported
 from qa.conversation import ask_back
 from qa.decision import Signals
@@ -37,8 +37,10 @@ class Asked:
         hits: What the search found, best first.
         context: The hits that may be shown, as they would be.
         numbers: Those of them, from 1, that fit well enough to be answered from; none where no product matches.
-        signals: What its decision rests on, without the model's.
-        product_is_known: Whether it is asked of one product.
+        signals: What its decision rests on.
+        probable: The probability of each status.
+        status: The decision, before the model is asked.
+        alike: Products that fit equally, of which one must be chosen first; none otherwise.
         prompt: What the model is given; None where it is not asked.
         milliseconds: Time spent so far by step.
     """
@@ -48,7 +50,9 @@ class Asked:
     context: tuple[Shown, ...]
     numbers: tuple[int, ...]
     signals: Signals
-    product_is_known: bool
+    probable: dict[Status, float]
+    status: Status
+    alike: tuple[Product, ...]
     prompt: Prompt | None
     milliseconds: dict[str, float]
 
@@ -62,9 +66,15 @@ def judge(asked: Asked, text: str) -> Answer:
     """Return the answer that a text supports, without its hits, confidence and timings.
 
     Args:
-        asked: The question; a product fits it.
-        text: What the model said; empty without a model.
+        asked: The question.
+        text: What the model said; empty where it was not asked.
     """
+    if asked.alike:
+        return Answer(ask_back(asked.alike), "ambiguous", candidates=asked.alike)
+    if asked.status == "no_match":
+        return no_match()
+    if asked.status == "not_in_description":
+        return not_in_description(asked.fitting[0])
     reading = read_completion(text)
     if reading.said == NO_PRODUCT and not any(is_quote(NO_PRODUCT, product) for product in asked.fitting):
         return no_match()
@@ -85,11 +95,6 @@ def judge(asked: Asked, text: str) -> Answer:
     if _is_declined(asked, text):
         return not_in_description(asked.fitting[0])
     return _quote(asked, because_of_model=bool(text))
-
-
-def ambiguous(products: tuple[Product, ...]) -> Answer:
-    """Return the question back which of several products is meant."""
-    return Answer(ask_back(products), "ambiguous", candidates=products)
 
 
 def no_match() -> Answer:
@@ -119,7 +124,8 @@ def _is_declined(asked: Asked, text: str) -> bool:
 
 def _quote(asked: Asked, *, because_of_model: bool) -> Answer:
     """Quote the span that answers best, or two where the question asks what the product is."""
-    product, spans, _ = asked.context[asked.numbers[0] - 1]
+    shown = asked.context[asked.numbers[0] - 1]
+    product, spans = shown.product, shown.spans
     quoted = spans[: 1 if beyond_title(asked.query, product) else _LEAD_SPANS]
     said = f"{product.title}: {' '.join(quoted)}"
     citations = tuple(Citation.of(product, span) for span in quoted)

@@ -43,11 +43,14 @@ class Shown(NamedTuple):
     Attributes:
         product: The product.
         spans: The spans of its content that are shown, the one that answers best first.
-        answers: Log-odds that its text answers the question, as the evidence ranker sees it.
+        scores: Log-odds of the title and of each span that it answers the question, against that nothing does, as the
+            evidence ranker sees it.
+        answers: The same of all its text together.
     """
 
     product: Product
     spans: tuple[str, ...]
+    scores: tuple[float, ...]
     answers: float
 
 
@@ -92,13 +95,10 @@ def choose_context(
         context: list[Shown] = []
         for hit, of_hit in zip(hits, of_one, strict=True):
             nothing, *scored = (next(scores) for _ in range(1 + len(of_hit)))
-            context.append(
-                Shown(
-                    hit.product,
-                    spans=take_best(of_hit[1:], scored[1:], max_words),
-                    answers=log(sum(exp(score - nothing) for score in scored)),
-                )
-            )
+            against = {text: score - nothing for text, score in zip(of_hit, scored, strict=True)}
+            spans = take_best(of_hit[1:], scored[1:], max_words)
+            shown = tuple(against[text] for text in (hit.product.title, *spans))
+            context.append(Shown(hit.product, spans, shown, answers=log(sum(map(exp, against.values())))))
         contexts.append(context)
     return contexts
 

@@ -54,14 +54,10 @@ class KeywordRanker:
 
 
 DECISION = Decision(
-    {
-        "answered": [0, 0, 1, 0, 0, 0],
-        "not_in_description": [0, 0, -1, 1, 0, 0],
-        "no_match": [0, 0, 0, 0, 1, -2],
-    },
+    {"answered": [0, 1, 0], "not_in_description": [0, -1, 0], "no_match": [-40, 0, 10]},
     threshold=0.5,
 )
-"""Answers what the ranker finds an answer to, unless the model declines."""
+"""Answers what the ranker finds an answer to; below a match of about a quarter there is no product."""
 
 
 def pipeline_over(index: HybridIndex, generator: Generator | None, **options: int) -> ProductQA:
@@ -74,16 +70,8 @@ class ScriptedGenerator:
 
     name = "scripted"
 
-    def __init__(
-        self,
-        says: str | None = None,
-        fails: Exception | None = None,
-        declines: float | None = None,
-        rejects: float | None = None,
-    ) -> None:
+    def __init__(self, says: str | None = None, fails: Exception | None = None) -> None:
         self.says = says
-        self.declines = declines
-        self.rejects = rejects
         self.fails = fails
         self.prompts: list[Sequence[Message]] = []
 
@@ -94,7 +82,7 @@ class ScriptedGenerator:
         if self.fails is not None:
             raise self.fails
         self.prompts += [prompt.messages for prompt in prompts]
-        return [Completion(self._says(prompt), self.declines, self.rejects) for prompt in prompts]
+        return [Completion(self._says(prompt)) for prompt in prompts]
 
     def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
         completion = self.generate([prompt], max_new_tokens)[0]

@@ -44,11 +44,11 @@ class EarlierRun:
             UsageError: There is none in that folder.
             EvaluationError: Its answers have no scores.
         """
-        path = folder / RESULTS
-        if not path.is_file():
-            raise UsageError(f"No finished evaluation at {path}{nearest_path(path)}.")
-        results = json.loads(path.read_text(encoding="utf-8"))
-        rows = [json.loads(line) for line in (folder / ANSWERS).read_text(encoding="utf-8").splitlines()]
+        for path in (folder / RESULTS, folder / ANSWERS):
+            if not path.is_file():
+                raise UsageError(f"No finished evaluation at {path}{nearest_path(path)}.")
+        results = json.loads((folder / RESULTS).read_bytes())
+        rows = [json.loads(line) for line in (folder / ANSWERS).read_bytes().splitlines()]
         if any("scores" not in row for row in rows):
             raise EvaluationError(f"The evaluation at {folder} is being written; compare with it when it is finished.")
         questions = results["facts"]["questions"]["count"]

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from qa.decision import DECISION_FILE
+from qa.decision import Decision
 from qa.evaluation.settings import Settings
 from retrieval.evidence import CrossEncoderRanker
 from retrieval.index import HybridIndex
@@ -47,6 +47,7 @@ def facts_of(settings: Settings, questions: Sequence[Question], index: HybridInd
         "model": {"id": settings.model, "weights_sha256": weights_sha256(resolve_model(settings.model))},
         "adapter": _adapter(find_adapter(settings.adapter, settings.model)),
         "evidence_ranker": CrossEncoderRanker().sha256,
+        "decision": asdict(Decision.read()),
         "seen": sha256_of_files([settings.seen]) if settings.seen else None,
         "prompt_version": PROMPT_VERSION,
         "seed": settings.seed,
@@ -66,8 +67,7 @@ def surroundings() -> dict[str, Any]:
 def _adapter(folder: Path | None) -> dict[str, Any]:
     if folder is None:
         return {"id": "none", "sha256": None}
-    known = [folder / name for name in (ADAPTER_WEIGHTS, DECISION_FILE)]
-    return {"id": folder.name, "sha256": sha256_of_files([path for path in known if path.is_file()])}
+    return {"id": folder.name, "sha256": sha256_of_files([folder / ADAPTER_WEIGHTS])}
 
 
 def _gpu() -> str | None:

@@ -84,7 +84,9 @@ def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     if not path.exists():
         if (folder / ANSWERS).exists():
             raise EvaluationError(f"{folder / ANSWERS} has no {FACTS} beside it; name another folder.")
-        path.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        unfinished = path.with_name(f".{path.name}.new")
+        unfinished.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
         return
     recorded = json.loads(path.read_text(encoding="utf-8"))
     different = sorted(key for key in {*facts, *recorded} if facts.get(key) != recorded.get(key))

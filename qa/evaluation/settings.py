@@ -103,6 +103,9 @@ class Settings:
         if not self.seen.is_file():
             raise UsageError(f"No file of seen products at {self.seen}{nearest_path(self.seen)}.")
         try:
-            return frozenset(json.loads(self.seen.read_text(encoding="utf-8"))["seen_uids"])
+            uids = json.loads(self.seen.read_text(encoding="utf-8"))["seen_uids"]
+            if not isinstance(uids, list):
+                raise TypeError("seen_uids is no list")
+            return frozenset(uids)
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{self.seen} is not JSON with a list seen_uids.") from error

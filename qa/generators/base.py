@@ -30,13 +30,9 @@ class Completion:
 
     Attributes:
         text: Its words.
-        declines: The probability it gave to the description not saying it; None where the generator doesn't know.
-        rejects: The probability it gave to no product matching; likewise.
     """
 
     text: str
-    declines: float | None = None
-    rejects: float | None = None
 
 
 class Generator(Protocol):

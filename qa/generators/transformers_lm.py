@@ -16,8 +16,6 @@ from retrieval.errors import GenerationError
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, cpu_gains_from_bfloat16, quiet_model_libraries, resolve_model
 from retrieval.prompt import Message, encode_messages
 
-_TOKENS_TO_END_A_WORD = 8
-
 
 class TransformersGenerator:
     """Greedy decoding of a model from a local folder, an installed package or the hub, with or without an adapter."""
@@ -142,9 +140,8 @@ class TransformersGenerator:
     def _run(self, batch: Any, grammars: Sequence[CopyGrammar], max_new_tokens: int, **options: Any) -> Any:
         import torch
 
-        length = batch["input_ids"].shape[1]
         if grammars:
-            options["prefix_allowed_tokens_fn"] = _allowed(grammars, length, max_new_tokens)
+            options["prefix_allowed_tokens_fn"] = _allowed(grammars, batch["input_ids"].shape[1])
         try:
             with torch.inference_mode():
                 return self._model.generate(
@@ -152,35 +149,17 @@ class TransformersGenerator:
                     max_new_tokens=max_new_tokens,
                     do_sample=False,
                     pad_token_id=self._tokenizer.pad_token_id,
-                    return_dict_in_generate=True,
-                    output_logits=bool(grammars),
                     **options,
                 )
         except RuntimeError as error:
             raise GenerationError(f"Model {self.name} failed while it answered: {error}.") from error
 
     def _completions(self, batch: Any, grammars: Sequence[CopyGrammar], output: Any) -> list[Completion]:
-        written = output.sequences[:, batch["input_ids"].shape[1] :].tolist()
-        texts = [text.strip() for text in self._tokenizer.batch_decode(written, skip_special_tokens=True)]
-        if not grammars:
-            return list(map(Completion, texts))
-        return [
-            _completion(text, grammar, ids, [logits[row] for logits in output.logits])
-            for row, (text, grammar, ids) in enumerate(zip(texts, grammars, written, strict=True))
-        ]
+        written = output[:, batch["input_ids"].shape[1] :]
+        if grammars:
+            return [Completion(grammar.complete(ids)) for grammar, ids in zip(grammars, written.tolist(), strict=True)]
+        return [Completion(text.strip()) for text in self._tokenizer.batch_decode(written, skip_special_tokens=True)]
 
 
-def _allowed(grammars: Sequence[CopyGrammar], length: int, longest: int) -> Callable[[int, Any], list[int]]:
-    def allowed(row: int, ids: Any) -> list[int]:
-        written = ids[length:].tolist()
-        return grammars[row].allowed(written, soon=len(written) >= longest - _TOKENS_TO_END_A_WORD)
-
-    return allowed
-
-
-def _completion(text: str, grammar: CopyGrammar, written: Sequence[int], logits: Sequence[Any]) -> Completion:
-    """Tell, beside the words, how probable declining was at the tokens that decide it."""
-    rejects = float(logits[0].softmax(dim=0)[grammar.rejecting])
-    deciding = next((step for step in range(len(written)) if grammar.may_decline(written[:step])), None)
-    declines = 0.0 if deciding is None else float(logits[deciding].softmax(dim=0)[grammar.declining])
-    return Completion(text, declines, rejects)
+def _allowed(grammars: Sequence[CopyGrammar], length: int) -> Callable[[int, Any], list[int]]:
+    return lambda row, ids: grammars[row].allowed(ids[length:].tolist())

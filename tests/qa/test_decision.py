@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa.calibration import calibrate
-from qa.decision import DECIDED, Decision, Signals, log_odds
+from qa.decision import DECIDED, Decision, Signals
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
@@ -15,11 +15,11 @@ from retrieval.question_file import Question
 from tests.fakes import DECISION, ScriptedGenerator, pipeline_over
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
-SURE, UNSURE = Signals(0.9, 1.0, 5.0), Signals(0.9, 1.0, -5.0)
+SURE, UNSURE = Signals(0.9, 5.0), Signals(0.9, -5.0)
 
 
 def test_the_shipped_decision_is_whole_and_follows_the_evidence() -> None:
-    shipped = Decision.read(None)
+    shipped = Decision.read()
     assert set(shipped.weights) == set(DECIDED)
     sure, unsure = shipped.probabilities(SURE), shipped.probabilities(UNSURE)
     assert sum(sure.values()) == pytest.approx(1)
@@ -29,32 +29,26 @@ def test_the_shipped_decision_is_whole_and_follows_the_evidence() -> None:
 
 
 def test_probabilities_are_a_softmax_and_a_known_product_is_there() -> None:
-    found = DECISION.probabilities(Signals(0.5, 0.0, 1.0))
-    assert found == pytest.approx({"answered": 0.8438, "not_in_description": 0.1142, "no_match": 0.0420}, abs=1e-4)
-    known = DECISION.probabilities(Signals(0.5, 0.0, 1.0), product_is_known=True)
+    found = DECISION.probabilities(Signals(0.25, 1.0))
+    assert found == pytest.approx({"answered": 0.6652, "not_in_description": 0.0900, "no_match": 0.2447}, abs=1e-4)
+    known = DECISION.probabilities(Signals(0.25, 1.0), product_is_known=True)
     assert known == pytest.approx({"answered": 0.8808, "not_in_description": 0.1192}, abs=1e-4)
 
 
 def test_an_answer_needs_the_asked_confidence() -> None:
-    probable = DECISION.probabilities(Signals(0.5, 0.0, 1.0))
+    probable = DECISION.probabilities(Signals(0.25, 1.0))
     assert DECISION.decide(probable, None) == "answered"
-    assert DECISION.decide(probable, 0.84) == "answered"
-    assert DECISION.decide(probable, 0.85) == "not_in_description"
-
-
-def test_log_odds_stay_finite() -> None:
-    assert log_odds(0.5) == 0
-    assert log_odds(0.0) == pytest.approx(-log_odds(1.0))
-    assert -10 < log_odds(0.0) < -9
+    assert DECISION.decide(probable, 0.66) == "answered"
+    assert DECISION.decide(probable, 0.67) == "no_match"
 
 
 def test_a_decision_is_kept_and_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     DECISION.save(tmp_path / "decision.json")
-    assert Decision.read(tmp_path) == DECISION
+    assert Decision.read(tmp_path / "decision.json") == DECISION
     for wrong in ("[]", "{", json.dumps({"format": "product-qa-decision", "weights": {}})):
         (tmp_path / "decision.json").write_text(wrong)
         with pytest.raises(UsageError, match=r"decision\.json is not a decision"):
-            Decision.read(tmp_path)
+            Decision.read(tmp_path / "decision.json")
 
 
 def test_the_pipeline_declines_what_is_not_sure_enough(index: HybridIndex) -> None:
@@ -63,17 +57,16 @@ def test_the_pipeline_declines_what_is_not_sure_enough(index: HybridIndex) -> No
     assert answer.status == "answered"
     declined = pipeline.answer(QUESTION, min_confidence=answer.confidence + 0.001)
     assert (declined.text, declined.product.uid) == (NOT_IN_DESCRIPTION, "TENT1")
-    assert declined.confidence == pytest.approx(1 - answer.confidence, abs=0.2)
+    assert declined.confidence < 1 - answer.confidence + 0.001
     assert "".join(pipeline.stream(QUESTION, min_confidence=0.9999)) == NOT_IN_DESCRIPTION
 
 
-def test_a_model_that_would_decline_is_heard(index: HybridIndex) -> None:
-    hesitant = ScriptedGenerator("[1] 2.4 kg", declines=0.9999, rejects=0.001)
-    assert pipeline_over(index, hesitant).answer(QUESTION).text == NOT_IN_DESCRIPTION
-    rejecting = ScriptedGenerator("[1] 2.4 kg", declines=0.001, rejects=0.9999)
-    assert pipeline_over(index, rejecting).answer(QUESTION).text == NO_MATCH
-    sure = ScriptedGenerator("[1] 2.4 kg", declines=0.001, rejects=0.001)
-    assert pipeline_over(index, sure).answer(QUESTION).text == "2.4 kg."
+def test_a_model_is_not_asked_for_what_is_declined(index: HybridIndex) -> None:
+    generator = ScriptedGenerator("It weighs 2.4 kg.")
+    pipeline = pipeline_over(index, generator)
+    assert pipeline.answer("who is the author of The Lighthouse Cat?").text == NOT_IN_DESCRIPTION
+    assert pipeline.answer("range of an electric motorbike per charge").text == NO_MATCH
+    assert generator.prompts == []
 
 
 def test_calibration_learns_to_tell_the_statuses_apart(index: HybridIndex) -> None:

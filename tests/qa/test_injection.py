@@ -125,7 +125,7 @@ def test_no_catalogue_text_is_tokenised_as_special() -> None:
     special = set(tokenizer.all_special_ids)
 
     def roles(text: str) -> list[int]:
-        shown = Shown(Product("X", f"Gizmo {text}", text), (text,), 0.0)
+        shown = Shown(Product("X", f"Gizmo {text}", text), (text,), (0.0, 0.0), 0.0)
         return [token for token in encode_messages(tokenizer, build_messages("how big?", [shown])) if token in special]
 
     expected = roles("harmless")

@@ -63,15 +63,13 @@ def test_a_model_of_random_weights_copies_what_is_shown(tiny_llama: Path) -> Non
     generator.copies = True
     mug = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
     tent = Product("TENT1", "Ridge Tent", "Weighs 2.4 kg.")
-    context = (Shown(mug, (mug.content,), 0.0), Shown(tent, (tent.content,), 0.0))
+    context = (Shown(mug, (mug.content,), (0.0, 0.0), 0.0), Shown(tent, (tent.content,), (0.0, 0.0), 0.0))
     prompts = [
         Prompt(tuple(build_messages(question, context)), context, numbers)
         for question, numbers in (("how big?", (1, 2)), ("weight of the tent", (2,)), ("dishwasher?", (1,)))
     ]
     for prompt, completion in zip(prompts, generator.generate(prompts, 24), strict=True):
         reading = read_completion(completion.text)
-        assert 0 < completion.rejects < 1
-        assert 0 <= completion.declines < 1
         assert reading.number in prompt.numbers
         assert is_quote(reading.said, context[reading.number - 1].product)
     assert isinstance(list(generator.stream(prompts[0], 24))[-1], Completion)

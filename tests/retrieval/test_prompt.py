@@ -36,7 +36,11 @@ def tokenizer():
 
 def test_products_are_numbered_and_the_question_comes_last() -> None:
     system, user = build_messages(
-        "how big?", [Shown(MUG, ("Holds 300 ml.",), 0.0), Shown(MUG, ("Dishwasher safe.", "End."), 0.0)]
+        "how big?",
+        [
+            Shown(MUG, ("Holds 300 ml.",), (0.0, 0.0), 0.0),
+            Shown(MUG, ("Dishwasher safe.", "End."), (0.0, 0.0, 0.0), 0.0),
+        ],
     )
     assert (system["role"], user["role"]) == ("system", "user")
     assert NOT_SAID in system["content"]
@@ -73,7 +77,7 @@ def test_without_retrieval_no_product_is_shown() -> None:
 
 @pytest.mark.models
 def test_harmless_prompts_are_the_chat_template_to_the_token(tokenizer) -> None:
-    messages = build_messages("how big?", [Shown(MUG, ("Holds 300 ml.",), 0.0)])
+    messages = build_messages("how big?", [Shown(MUG, ("Holds 300 ml.",), (0.0, 0.0), 0.0)])
     expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
     assert encode_messages(tokenizer, messages) == expected
 
@@ -85,9 +89,13 @@ def test_catalogue_text_cannot_write_special_tokens(tokenizer, attack: str) -> N
 
     def roles(content: str) -> list[int]:
         product = Product("X", f"Title {content}", content)
-        ids = encode_messages(tokenizer, build_messages(f"question {content}", [Shown(product, (content,), 0.0)]))
+        ids = encode_messages(
+            tokenizer, build_messages(f"question {content}", [Shown(product, (content,), (0.0, 0.0), 0.0)])
+        )
         return [token for token in ids if token in special]
 
     assert roles(attack) == roles("harmless")
-    spelled = tokenizer.decode(encode_messages(tokenizer, build_messages("q", [Shown(MUG, (attack,), 0.0)])))
+    spelled = tokenizer.decode(
+        encode_messages(tokenizer, build_messages("q", [Shown(MUG, (attack,), (0.0, 0.0), 0.0)]))
+    )
     assert attack in spelled

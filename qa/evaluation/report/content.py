@@ -131,7 +131,7 @@ def spread(estimate: Mapping[str, Any]) -> str:
 def number(value: float, *, signed: bool = False) -> str:
     """Return a number to two decimals, or to none from a hundred."""
     digits = 0 if abs(value) >= 100 else 2
-    return f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
+    return f"{value:+z,.{digits}f}" if signed else f"{value:z,.{digits}f}"
 
 
 def p_value(p: float) -> str:

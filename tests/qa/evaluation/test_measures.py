@@ -11,16 +11,20 @@ from qa.evaluation.errors import EvaluationError
 from qa.evaluation.measures import (
     attribution,
     confidence,
+    cost,
     decisions,
     evidence,
     fluency,
     groundedness,
+    overlap,
     relevance,
     search,
+    semantic,
 )
-from qa.evaluation.measures.case import Case
+from qa.evaluation.measures.case import Case, case_of
 from qa.evaluation.measures.overlap import rouge_l, token_f1
 from qa.evaluation.measures.semantic import greedy_match
+from qa.evaluation.records import AS_ASKED, Given, Record
 from retrieval.question_file import Question
 from retrieval.schema import Product
 
@@ -89,11 +93,20 @@ def test_rouge_l_is_that_of_lins_paper(answer: str, reference: str, value: float
     assert rouge_l(answer, reference) == pytest.approx(value)
 
 
+def test_an_answer_is_compared_with_its_reference_where_there_is_one() -> None:
+    without = replace(CASE, question=replace(WEIGHT, answer=""))
+    assert overlap.score(CASE) == {"token_f1": 1.0, "rouge_l": 1.0}
+    assert overlap.score(without) == {"token_f1": None, "rouge_l": None}
+    likeness = {"semantic_precision": 0.5, "bertscore_precision": 0.1, "bertscore_recall": 0.2, "bertscore_f1": 0.3}
+    assert semantic.score(CASE) == likeness
+    assert semantic.score(replace(CASE, text="")) == dict.fromkeys(likeness, 0.0)
+    assert semantic.score(without) == dict.fromkeys(likeness)
+
+
 def test_evidence_is_recalled_by_its_telling_words() -> None:
     assert evidence.score(CASE) == {"evidence_recall": 1.0, "evidence_whole": 1.0}
     half = evidence.score(replace(CASE, text="It is 2.4 of something."))
-    assert 0 < half["evidence_recall"] < 1
-    assert half["evidence_whole"] == 0.0
+    assert half == {"evidence_recall": 0.5, "evidence_whole": 0.0}
     without = evidence.score(replace(CASE, question=replace(WEIGHT, evidence="")))
     assert without == {"evidence_recall": None, "evidence_whole": None}
 
@@ -122,13 +135,52 @@ def test_statuses_and_refusals(
     }
 
 
+def test_refusals_are_counted_as_by_scikit_learn() -> None:
+    from sklearn.metrics import precision_score, recall_score
+
+    given = [
+        ("fact", "answered"),
+        ("fact", "no_match"),
+        ("identify", "not_in_description"),
+        ("absent", "not_in_description"),
+        ("absent", "answered"),
+        ("unanswerable", "no_match"),
+        ("unanswerable", "ambiguous"),
+        ("ambiguous", "ambiguous"),
+    ]
+    scores = [decisions.score(replace(CASE, question=replace(WEIGHT, kind=kind), status=s)) for kind, s in given]
+    due = [kind in ("absent", "unanswerable") for kind, _ in given]
+    refused = [status in ("no_match", "not_in_description") for _, status in given]
+    for name, of in (("refusal_precision", precision_score), ("refusal_recall", recall_score)):
+        counted = [row[name] for row in scores if row[name] is not None]
+        assert sum(counted) / len(counted) == pytest.approx(of(due, refused)), name
+
+
 def test_a_fact_is_right_when_its_product_is_and_half_of_it_is_told() -> None:
     assert decisions.is_correct(CASE)
+    colours = replace(CASE, question=replace(WEIGHT, answer="Red, green."))
+    assert decisions.is_correct(replace(colours, text="Red."))
+    assert not decisions.is_correct(replace(colours, text="Blue."))
     assert not decisions.is_correct(replace(CASE, text="It sleeps two people."))
     about_mug = replace(CASE, product=MUG, citations=((MUG, "Holds 300 ml."),))
     assert not decisions.is_correct(about_mug)
     with pytest.raises(EvaluationError, match="gave status 'perhaps'"):
         decisions.score(replace(CASE, status="perhaps"))
+
+
+def test_a_product_is_identified_when_the_answer_is_about_it() -> None:
+    which = replace(
+        CASE, question=Question("a tent for two", "identify", ("TENT",), "Ridge Two Tent"), text="This one."
+    )
+    assert decisions.is_correct(which)
+    assert not decisions.is_correct(replace(which, product=MUG, citations=()))
+
+
+def test_a_product_is_named_by_six_tenths_of_its_title() -> None:
+    lantern = Product("LAMP", "Copper Harbour Storm Lantern Large", "")
+    nameless = replace(CASE, right=(lantern,), product=None, citations=())
+    assert relevance.is_about_right_product(replace(nameless, text="A copper storm lantern."))
+    assert not relevance.is_about_right_product(replace(nameless, text="A copper lantern."))
 
 
 def test_an_answer_is_about_a_product_it_cites_speaks_of_or_names() -> None:
@@ -151,9 +203,14 @@ def test_an_answer_is_about_a_product_it_cites_speaks_of_or_names() -> None:
         ("It weighs 9.9 kg.", 0.0, 1.0, 0.0),
         ("It sleeps two people. It was designed by Ann Lee.", 0.5, 0.0, 2.0),
         ("Made by Alder. It weighs 2.4 kg.", 1.0, 0.0, 0.0),
+        ("By Lee.", 0.0, 0.0, 1.0),
+        ("Ridge tent sleeps people comfortably.", 1.0, 0.0, 0.0),
+        ("Ridge tent sleeps comfortably outdoors.", 0.0, 0.0, 0.0),
+        ("Ridge tent holds ml.", 0.0, 0.0, 0.0),
+        ("It is.", None, 0.0, 0.0),
     ],
 )
-def test_what_stands_in_no_product_is_counted(text: str, share: float, numbers: float, names: float) -> None:
+def test_what_stands_in_no_product_is_counted(text: str, share: float | None, numbers: float, names: float) -> None:
     scores = groundedness.score(replace(CASE, text=text))
     assert scores == {"groundedness": share, "unsupported_numbers": numbers, "unsupported_names": names}
     assert set(groundedness.score(replace(CASE, status="no_match")).values()) == {None}
@@ -169,6 +226,16 @@ def test_citations_are_judged_as_in_alce() -> None:
     together = ["Weighs 2.4 kg, sleeps two people."]
     assert attribution.citation_recall(together, passages) == 1.0
     assert attribution.citation_precision(together, passages) == 1.0
+    assert attribution.citation_precision(together, ["Harbour Mug Holds 300 ml.", *passages]) == pytest.approx(2 / 3)
+    assert attribution.citation_recall(["Weighs 2.4 kg."], ["Weighs 2.4 kg."]) == 1.0
+    assert attribution.citation_recall(["Weighs 9.4 kg."], ["Weighs 2.4 kg."]) == 0.0
+
+
+def test_citations_count_where_an_answer_was_given_and_says_something() -> None:
+    assert attribution.score(CASE) == {"citation_recall": 1.0, "citation_precision": 1.0}
+    assert attribution.score(replace(CASE, citations=())) == {"citation_recall": 0.0, "citation_precision": 0.0}
+    for silent in (replace(CASE, status="no_match"), replace(CASE, text="It is.")):
+        assert set(attribution.score(silent).values()) == {None}
 
 
 def test_hits_are_scored_for_arms_that_search() -> None:
@@ -186,6 +253,22 @@ def test_ndcg_is_that_of_scikit_learn() -> None:
     ours = search.score(replace(CASE, hits=hits, right=right, question=question))["ndcg@k"]
     gains = [[0, 1, 0, 0, 1, 0]]
     assert ours == pytest.approx(ndcg_score(gains, [[6, 5, 4, 3, 2, 1]]))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 6])
+def test_mrr_is_that_of_scikit_learn(rank: int) -> None:
+    from sklearn.metrics import label_ranking_average_precision_score
+
+    hits = tuple(TENT if place == rank else Product(str(place), "t", "c") for place in range(1, 7))
+    gains = [[int(hit is TENT) for hit in hits]]
+    scores = search.score(replace(CASE, hits=hits))
+    assert scores["mrr"] == pytest.approx(label_ranking_average_precision_score(gains, [[6, 5, 4, 3, 2, 1]]))
+    assert scores["hit@1"] == float(rank == 1)
+
+
+def test_a_search_that_finds_nothing_scores_nothing() -> None:
+    for hits in ((), (MUG,)):
+        assert set(search.score(replace(CASE, hits=hits)).values()) == {0.0}
 
 
 @pytest.mark.parametrize(
@@ -214,3 +297,30 @@ def test_token_vectors_are_matched_greedily_as_by_bertscore() -> None:
     one, both = (np.stack([east]), np.ones(1, np.float32)), (np.stack([east, north]), np.ones(2, np.float32))
     assert greedy_match(one, both) == pytest.approx((1.0, 0.5, 2 / 3))
     assert greedy_match(both, one) == pytest.approx((0.5, 1.0, 2 / 3))
+    nothing = (np.empty((0, 2), np.float32), np.empty(0, np.float32))
+    apart = (np.stack([north]), np.ones(1, np.float32))
+    assert greedy_match(one, apart) == (0.0, 0.0, 0.0)
+    assert greedy_match(one, nothing) == greedy_match(nothing, one) == (0.0, 0.0, 0.0)
+
+
+def test_a_special_token_counts_for_nothing_but_may_be_a_match() -> None:
+    vectors = np.eye(2, dtype=np.float32)
+    framed, plain = (vectors, np.array([1, 0], np.float32)), (vectors[1:], np.ones(1, np.float32))
+    assert greedy_match(plain, framed) == pytest.approx((1.0, 0.0, 0.0))
+
+
+def test_an_answer_costs_time_and_tokens_even_when_it_declines() -> None:
+    assert cost.score(replace(CASE, status="no_match")) == {"milliseconds": 5.0, "tokens": 4.0}
+
+
+def test_a_record_that_cannot_be_judged_is_told() -> None:
+    given = Given("It weighs 2.4 kg.", "answered", "TENT", (), (("TENT", "2.4 kg"),), ("MUG", "TENT"), 0.7, {}, ())
+    record = Record(("extractive", AS_ASKED, 4), WEIGHT, None, given)
+    timed = replace(record, given=replace(given, timings={"total": 5.0}))
+    shelf = {"TENT": TENT, "MUG": MUG}
+    case = case_of(timed, CASE.arm, shelf.get, CASE.tools)
+    assert (case.right, case.hits, case.citations) == ((TENT,), (MUG, TENT), ((TENT, "2.4 kg"),))
+    with pytest.raises(EvaluationError, match="Arm extractive did not time its answer to question 5"):
+        case_of(record, CASE.arm, shelf.get, CASE.tools)
+    with pytest.raises(EvaluationError, match="Question 5 names product MUG, which is not in the index"):
+        case_of(timed, CASE.arm, {"TENT": TENT}.get, CASE.tools)
