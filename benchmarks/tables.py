@@ -24,15 +24,14 @@ FIGURES = {
 }
 """Figures of the table, each with its heading and the group of questions it is over."""
 ARMS_SHOWN = {
-    "the notebook's recipe: titles learned, asked alone": ("answers-real-notebook", "tuned"),
-    "untuned, asked alone": ("answers-real", "untuned"),
-    "tuned, asked alone": ("answers-real", "tuned"),
-    "copying the top hit": ("answers-real", "copy"),
-    "untuned, with retrieval": ("answers-real", "untuned+retrieval"),
-    "quoting, without a language model": ("answers-real", "extractive"),
-    "**tuned, with retrieval: what ships**": ("answers-real", "tuned+retrieval"),
+    "untuned, asked alone": "untuned",
+    "tuned, asked alone": "tuned",
+    "copying the top hit": "copy",
+    "untuned, with retrieval": "untuned+retrieval",
+    "quoting, without a language model": "extractive",
+    "**tuned, with retrieval: what ships**": "tuned+retrieval",
 }
-"""Rows of the table: the result file and the arm of each."""
+"""Rows of the table, each with its arm."""
 
 
 def search_table() -> str:
@@ -51,8 +50,8 @@ def answers_table() -> str:
     """Return the Markdown rows of what each way of answering reaches over the real listings."""
     labels = {name: label for name, (label, _) in FIGURES.items()}
     lines = [f"| way of answering | {' | '.join(labels.values())} |", "|---" * (1 + len(labels)) + "|"]
-    for label, (result, arm) in ARMS_SHOWN.items():
-        stored = json.loads((RESULTS / f"{result}.json").read_text(encoding="utf-8"))
+    stored = json.loads((RESULTS / "answers-real.json").read_text(encoding="utf-8"))
+    for label, arm in ARMS_SHOWN.items():
         cells = []
         for name, (_, group) in FIGURES.items():
             figure = stored["figures"][group][arm].get(name)

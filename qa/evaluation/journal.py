@@ -23,12 +23,14 @@ class Journal:
         """Read what is there; a last line that was cut off is dropped, and its question asked again."""
         self._path = path
         self._given: dict[Key, Given] = {}
+        self._lines: dict[Key, dict[str, Any]] = {}
         whole = 0
         for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
             if not line.endswith(b"\n"):
                 break
             row = json.loads(line)
-            self._given[row["arm"], row["condition"], row["number"]] = Given.from_line(row)
+            key = row["arm"], row["condition"], row["number"]
+            self._given[key], self._lines[key] = Given.from_line(row), row
             whole += len(line)
         if path.exists():
             os.truncate(path, whole)
@@ -47,10 +49,13 @@ class Journal:
                 self._given[record.key] = record.given
 
     def finish(self, scored: Iterable[tuple[Record, Scores]]) -> None:
-        """Write the whole file anew, each answer with its scores."""
+        """Write the whole file anew: each answer with its scores, then those of arms that were left out this time."""
         unfinished = self._path.with_name(f".{self._path.name}.new")
         with unfinished.open("w", encoding="utf-8") as lines:
-            lines.writelines(_json(record.as_line(scores)) for record, scores in scored)
+            for record, scores in scored:
+                lines.write(_json(record.as_line(scores)))
+                self._lines.pop(record.key, None)
+            lines.writelines(map(_json, self._lines.values()))
         os.replace(unfinished, self._path)
 
 

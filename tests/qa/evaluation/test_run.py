@@ -221,6 +221,17 @@ def test_a_finished_run_is_not_asked_again(settings: Settings, index: HybridInde
 
 
 @pytest.mark.usefixtures("blank_plots")
+def test_arms_that_are_left_out_keep_their_answers(settings: Settings, index: HybridIndex) -> None:
+    def kept() -> list[str]:
+        lines = (settings.out / "answers.jsonl").read_text(encoding="utf-8").split("\n")
+        return sorted(json.dumps(json.loads(line), sort_keys=True) for line in lines if line)
+
+    run(settings, index)
+    before = kept()
+    run(replace(settings, arms=("copy",)), index)
+    assert kept() == before
+
+
 def test_a_folder_of_another_run_is_left_alone(settings: Settings, index: HybridIndex) -> None:
     run(settings, index)
     before = (settings.out / "answers.jsonl").read_bytes()
