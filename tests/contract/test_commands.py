@@ -114,12 +114,13 @@ def test_inspect_describes_a_catalogue(write_catalogue: WriteCatalogue) -> None:
 def test_every_command_has_help() -> None:
     for program, commands in {
         "retrieval": ("build", "search", "inspect", "verify"),
-        "qa": ("ask", "evaluate"),
+        "qa": ("ask", "evaluate", "calibrate"),
         "finetune": (
             "questions",
             "encoder",
             "encoder-share",
             "reranker",
+            "evidence",
             "prepare",
             "preflight",
             "train",
