@@ -63,7 +63,9 @@ def answers_table() -> str:
 def filled(text: str) -> str:
     """Return the README's text with its tables made anew."""
     for name, table in (("search", search_table()), ("answers", answers_table())):
-        text = re.sub(rf"(?<=<!-- table: {name} -->\n).*?(?=<!-- end -->)", lambda _, t=table: t, text, flags=re.DOTALL)
+        text = re.sub(
+            rf"(?<=<!-- table: {name} -->\n).*?(?=<!-- end -->)", lambda _, t=table: t, text, count=1, flags=re.DOTALL
+        )
     return text
 
 
