@@ -38,7 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     results = json.loads((options.report / "results.json").read_text(encoding="utf-8"))
     data = os.environ.get("PRODUCT_QA_DATA")
-    command = results["command"].replace(data, "$PRODUCT_QA_DATA") if data else results["command"]
+    command = results["command"].replace(str(options.report), "report")
+    command = command.replace(data, "$PRODUCT_QA_DATA") if data else command
     facts = {name: results[name] for name in ("facts", "python", "versions", "hardware", "arms")}
     differences = [each for each in results["differences"] if "tuned+retrieval" in (each["arm"], each["other"])]
     written = {"command": command} | facts | {"figures": figures_of(results), "differences": differences}
