@@ -21,9 +21,9 @@ import numpy as np
 
 from benchmarks.record import bootstrap_interval, write_result
 from qa.evaluation.resampling import interval, resample_weights
+from retrieval.context import PROMPT_PRODUCTS, WORDS_PER_PRODUCT, choose_context
 from retrieval.evidence import NOTHING, CrossEncoderRanker, candidate
 from retrieval.index import HybridIndex
-from retrieval.prompt import PROMPT_PRODUCTS, WORDS_PER_PRODUCT, choose_context
 from retrieval.query import Query, parse_question
 from retrieval.question_file import Question, read_questions
 from retrieval.schema import Product
@@ -73,7 +73,7 @@ def shown_evidence(index: HybridIndex, ranker: CrossEncoderRanker, questions: Se
     contexts = choose_context(ranker, list(zip(queries, found, strict=True)))
     held: dict[str, dict[str, list[tuple[bool, bool]]]] = {}
     for question, query, context in zip(questions, queries, contexts, strict=True):
-        right = next((shown for shown in context if shown.product.is_any_of(question.uids)), None)
+        right = next((shown for shown in context.shown if shown.product.is_any_of(question.uids)), None)
         if right is None or not question.evidence:
             continue
         product = right.product
@@ -93,9 +93,7 @@ def shown_evidence(index: HybridIndex, ranker: CrossEncoderRanker, questions: Se
             }
             print(f"{kind:>10} {arm:>14}  first span {fmean(first):.2f}  shown {fmean(shown):.2f}")
     answered = [
-        (question.kind, max(shown.answers for shown in context))
-        for question, context in zip(questions, contexts, strict=True)
-        if context
+        (question.kind, context.answers) for question, context in zip(questions, contexts, strict=True) if context.shown
     ]
     for negative in ("unanswerable", "absent"):
         some = [(kind == "fact", score) for kind, score in answered if kind in ("fact", negative)]

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import random
+import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +23,18 @@ from numpy.typing import NDArray
 from finetune.masks import EVALUATION, ROWS, TRAIN
 from finetune.split import check_no_leak, groups, is_held_out
 from retrieval.adapter import index_identity
+from retrieval.context import PROMPT_PRODUCTS, WORDS_PER_PRODUCT, Shown, choose_context
 from retrieval.errors import UsageError
-from retrieval.evidence import EvidenceRanker, Pair, shares_of_evidence
+from retrieval.evidence import EvidenceRanker, Pair
 from retrieval.index import HybridIndex
 from retrieval.prompt import (
+    MOST_QUOTED_WORDS,
     NO_PRODUCT,
     NOT_SAID,
-    PROMPT_PRODUCTS,
     PROMPT_VERSION,
-    WORDS_PER_PRODUCT,
     Message,
-    Shown,
+    bare_end,
     build_messages,
-    choose_context,
     write_completion,
 )
 from retrieval.query import Query
@@ -41,7 +42,8 @@ from retrieval.question_file import Question, read_questions
 from retrieval.schema import Product
 from retrieval.storage import sha256_of_files
 
-_TARGET_WORDS = 30
+_LEAST_SHARED = 0.5
+"""Share of the evidence's words that what is to be said must hold."""
 _AT_ONCE = 256
 
 
@@ -219,16 +221,17 @@ def _product(index: HybridIndex, question: Question) -> Product | None:
 
 def _contexts(
     index: HybridIndex, ranker: EvidenceRanker, questions: Sequence[Question], config: RowsConfig
-) -> tuple[list[Query], list[list[Shown]]]:
+) -> tuple[list[Query], list[tuple[Shown, ...]]]:
     queries = [index.query(question.question) for question in questions]
     found = index.search_queries(queries, config.products)
-    return queries, choose_context(ranker, list(zip(queries, found, strict=True)), config.words_per_product)
+    contexts = choose_context(ranker, list(zip(queries, found, strict=True)), config.words_per_product)
+    return queries, [context.shown for context in contexts]
 
 
 def _row(
     question: Question,
     query: Query,
-    context: list[Shown],
+    context: Sequence[Shown],
     group_of: Mapping[str, str],
     product: Product | None,
     config: RowsConfig,
@@ -259,30 +262,22 @@ def _completion(question: Question, context: Sequence[Shown], number: int | None
         return NO_PRODUCT, "no_product"
     if question.kind == "unanswerable":
         return write_completion(number, NOT_SAID), "not_said"
-    product, spans = context[number - 1][:2]
-    texts = (*spans, product.title)
-    said = next(filter(None, (_said(question.evidence, text) for text in texts)), None)
-    if said is None:
-        shares = shares_of_evidence(question.evidence, texts)
-        if not any(shares):
-            return None
-        said = _shortened(texts[shares.index(max(shares))])
-    return write_completion(number, said, identifies=question.kind == "identify"), "answer"
-
-
-def _said(evidence: str, text: str) -> str | None:
-    """Return the evidence as it stands in a text, in whole words; None where it does not."""
-    wanted = " ".join(evidence.split())
-    at = text.lower().find(wanted.lower())
-    if at < 0 or not wanted:
+    product, spans = context[number - 1]
+    said = max((_shared_run(question.evidence, text) for text in (*spans, product.title)), key=len)
+    if len(said) < _LEAST_SHARED * len(question.evidence.split()):
         return None
-    start = text.rfind(" ", 0, at) + 1
-    end = text.find(" ", at + len(wanted))
-    return _shortened(text[start : end if end >= 0 else len(text)])
+    words = bare_end(" ".join(said[:MOST_QUOTED_WORDS]))
+    return write_completion(number, words, identifies=question.kind == "identify"), "answer"
 
 
-def _shortened(text: str) -> str:
-    return " ".join(text.split()[:_TARGET_WORDS]).rstrip(".,;: ")
+def _shared_run(evidence: str, text: str) -> list[str]:
+    """Return the longest run of words of a text that stands in the evidence too, case and outer punctuation aside."""
+    written = text.split()
+    wanted, given = (
+        [word.strip(string.punctuation).lower() for word in words] for words in (evidence.split(), written)
+    )
+    match = SequenceMatcher(None, wanted, given, autojunk=False).find_longest_match()
+    return written[match.b : match.b + match.size]
 
 
 def _counted(rows: Sequence[Row]) -> dict[str, Any]:

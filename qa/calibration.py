@@ -52,7 +52,7 @@ def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int =
     few = [status for place, status in enumerate(DECIDED) if (right == place).sum() < _FOLDS]
     if few:
         raise UsageError(f"Too few questions whose right status is {', '.join(few)}; {_FOLDS} are needed of each.")
-    signals = np.asarray([each.as_list() for each in pipeline.signals_of([q.question for q in asked])])
+    signals = np.asarray(pipeline.signals_of([question.question for question in asked]))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1_000))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba")
@@ -74,7 +74,7 @@ def _facts(unseen: NDArray[np.float64], right: NDArray[np.intp], threshold: floa
     answered = unseen[:, 0] >= threshold
     chosen = np.where(answered, 0, 1 + unseen[:, 1:].argmax(axis=1))
     return {
-        "signals": list(Signals.__slots__),
+        "signals": list(Signals._fields),
         "questions": len(right),
         "seed": seed,
         "cross_validated": {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from qa.answers import Citation
+from retrieval.prompt import bare_end
 from retrieval.schema import Product
 from retrieval.text import is_ended, sentences, terms, words
 
@@ -79,7 +80,7 @@ def as_sentence(said: str) -> str:
     """Begin words with a capital, where that changes no name such as "iPhone", and end them with a full stop."""
     first = said.split(" ", 1)[0]
     begun = said[:1].upper() + said[1:] if first.islower() and first.isalpha() else said
-    return begun if is_ended(begun) else f"{begun}."
+    return begun if is_ended(begun) else f"{bare_end(begun)}."
 
 
 def says_more_than(statement: str, known: Iterable[str]) -> bool:

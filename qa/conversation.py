@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qa.answers import Answer
-from qa.decision import evidence
+from retrieval.context import match
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
 from retrieval.text import terms
@@ -19,7 +19,7 @@ MOST_CANDIDATES = 4
 _ALIKE = 0.5
 """Titles are alike from this share of common terms (Jaccard). It and the next were chosen on training questions."""
 _AS_WELL = 0.95
-"""A product fits as well as another from this share of its evidence."""
+"""A product fits as well as another from this share of its match."""
 _ORDINALS = {
     place: number
     for number, places in enumerate(
@@ -52,13 +52,13 @@ def fitting_equally(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
     if not hits:
         return ()
     asked, first = set(query.terms), hits[0].product
-    title, needed = set(terms(first.title)), evidence(query, hits[0]) * _AS_WELL
+    title, needed = set(terms(first.title)), match(query, hits[0]) * _AS_WELL
     others = []
     for hit in hits[1:MOST_CANDIDATES]:
         other = set(terms(hit.product.title))
         different = title ^ other
         alike = len(title & other) / len(title | other) >= _ALIKE
-        if alike and different and not different & asked and evidence(query, hit) >= needed:
+        if alike and different and not different & asked and match(query, hit) >= needed:
             others.append(hit.product)
     return (first, *others) if others else ()
 

@@ -10,53 +10,28 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from qa.answers import Status
 from retrieval.errors import UsageError
-from retrieval.query import Query
-from retrieval.schema import Hit
-from retrieval.text import terms
 
-FITTING_SHARE = 0.8
-"""Products whose evidence is below this share of the best one's are not answered from."""
 DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
 _SHIPPED = Path(__file__).parent / "decision.json"
 _FORMAT = "product-qa-decision"
 
 
-def evidence(query: Query, hit: Hit) -> float:
-    """Return how well a question fits a hit, in [0, 1].
-
-    The mean of the share of the question's terms, by weight, that the product holds, and of the cosine between question
-    and product; the share alone for a product that was not searched for.
-
-    Args:
-        query: The question, its terms weighted.
-        hit: A hit.
-    """
-    held = set(terms(f"{hit.product.title} {hit.product.content}"))
-    coverage = query.coverage(held)
-    return coverage if hit.cosine is None else (coverage + max(0.0, hit.cosine)) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """What is known of a question before it is decided.
+class Signals(NamedTuple):
+    """What is known of a question before it is decided: see ``retrieval.context.Context``.
 
     Attributes:
-        matches: ``evidence`` of the best hit.
-        answers: Log-odds, by the evidence ranker, that what is shown of the products answers.
+        matches: How well the best hit matches.
+        answers: Log-odds that what was found answers.
     """
 
     matches: float
     answers: float
-
-    def as_list(self) -> list[float]:
-        """Return the signals in their order."""
-        return list(astuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +60,7 @@ class Decision:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             weights = {status: [float(weight) for weight in stored["weights"][status]] for status in DECIDED}
-            if stored["format"] != _FORMAT or {len(row) for row in weights.values()} != {len(Signals.__slots__) + 1}:
+            if stored["format"] != _FORMAT or {len(row) for row in weights.values()} != {len(Signals._fields) + 1}:
                 raise ValueError("another format")
             return cls(weights, float(stored["threshold"]), stored["facts"])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -102,7 +77,7 @@ class Decision:
             signals: Of the question.
             product_is_known: Whether it is asked of one product; ``no_match`` is impossible then.
         """
-        given = [*signals.as_list(), 1.0]
+        given = [*signals, 1.0]
         scores = {
             status: sum(weight * value for weight, value in zip(row, given, strict=True))
             for status, row in self.weights.items()

@@ -11,31 +11,24 @@ from time import perf_counter
 
 from qa.answers import Answer, AnswerStream
 from qa.conversation import Chat, ask_back, fitting_equally, meant_by
-from qa.decision import FITTING_SHARE, Decision, Signals, evidence
+from qa.decision import Decision, Signals
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.openai_server import OpenAIGenerator
 from qa.generators.transformers_lm import TransformersGenerator
 from qa.judging import Asked, judge, statements_of
+from retrieval.context import PROMPT_PRODUCTS, Context, choose_context, without_the_least
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
-from retrieval.prompt import (
-    PROMPT_PRODUCTS,
-    WORDS_PER_PRODUCT,
-    Shown,
-    build_messages,
-    choose_context,
-    read_completion,
-)
+from retrieval.prompt import build_messages, read_completion
 from retrieval.query import Query, parse_question
 from retrieval.schema import Hit
 
 DEFAULT_INDEX = "indexes/sample"
 EXTRACTIVE = "extractive"
 _ADDRESSES = ("http://", "https://")
-_FEWEST_WORDS_PER_PRODUCT = 8
 _BATCH = 8
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
 
@@ -62,7 +55,7 @@ class ProductQA:
             ranker: Chooses what is shown of a product; by default the one that ships.
             decision: Decides between answering and declining; by default the one that ships.
             k: Products shown to the model.
-            max_prompt_tokens: Longest prompt; contexts shrink by whole sentences until it fits.
+            max_prompt_tokens: Longest prompt; contexts shrink by whole spans until it fits.
             max_new_tokens: Longest answer.
 
         Raises:
@@ -197,7 +190,8 @@ class ProductQA:
 
     def signals_of(self, questions: Sequence[str]) -> list[Signals]:
         """Return what the decisions on questions rest on."""
-        return [asked.signals for asked in self._ask(questions, None, min_confidence=inf)]
+        asked = self._ask(questions, None, min_confidence=inf)
+        return [Signals(each.context.matches, each.context.answers) for each in asked]
 
     def stream(self, question: str, *, product: str | None = None, min_confidence: float | None = None) -> AnswerStream:
         """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
@@ -232,40 +226,33 @@ class ProductQA:
                 raise UsageError(f"No product {uid} in {self.index.folder}.")
             found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
         searched = perf_counter()
-        shown = choose_context(
+        contexts = choose_context(
             self.ranker, [(query, hits[: self.k]) for query, hits in zip(queries, found, strict=True)]
         )
         asked = []
-        for query, hits, context in zip(queries, found, shown, strict=True):
-            numbers, signals = _fitting(query, hits, context)
+        for query, hits, context in zip(queries, found, contexts, strict=True):
+            signals = Signals(context.matches, context.answers)
             probable = self.decision.probabilities(signals, product_is_known=uid is not None)
-            status = self.decision.decide(probable, min_confidence) if numbers else "no_match"
+            status = self.decision.decide(probable, min_confidence) if context.shown else "no_match"
             alike = fitting_equally(query, hits) if uid is None and status != "no_match" else ()
             prompt = None
             if status == "answered" and not alike and self.generator is not None:
-                prompt = self._prompt(query, hits, context, numbers)
-            asked.append(
-                Asked(query, tuple(hits), tuple(context), numbers, signals, probable, status, alike, prompt, {})
-            )
+                context, prompt = self._prompt(query, context, self.generator)
+            asked.append(Asked(query, tuple(hits), context, probable, status, alike, prompt, {}))
         steps = {"search": searched - began, "context": perf_counter() - searched}
         spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
         return [replace(each, milliseconds=spent) for each in asked]
 
-    def _prompt(self, query: Query, hits: Sequence[Hit], context: list[Shown], numbers: tuple[int, ...]) -> Prompt:
-        """Render the prompt, with fewer words a product, then fewer products, until it fits."""
-        assert self.generator is not None
-        allowance = WORDS_PER_PRODUCT
+    def _prompt(self, query: Query, context: Context, generator: Generator) -> tuple[Context, Prompt]:
+        """Render the prompt, span by span shorter until it fits; returns what it shows, too."""
         while True:
-            messages = build_messages(query.text, context)
-            if self.generator.count_tokens(messages) <= self._max_prompt_tokens:
-                return Prompt(tuple(messages), tuple(context), tuple(n for n in numbers if n <= len(context)))
-            if allowance > _FEWEST_WORDS_PER_PRODUCT:
-                allowance = max(_FEWEST_WORDS_PER_PRODUCT, allowance * 2 // 3)
-            elif len(context) > numbers[0]:
-                hits = hits[: len(context) - 1]
-            else:
+            messages = build_messages(query.text, context.shown)
+            if generator.count_tokens(messages) <= self._max_prompt_tokens:
+                return context, Prompt(tuple(messages), context.shown)
+            smaller = without_the_least(context)
+            if smaller is None:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
-            context = choose_context(self.ranker, [(query, hits[: self.k])], allowance)[0]
+            context = smaller
 
     def _answer_without_retrieval(self, questions: Sequence[str]) -> list[Answer]:
         if self.generator is None:
@@ -286,14 +273,6 @@ class ProductQA:
                 )
             )
         return answers
-
-
-def _fitting(query: Query, hits: Sequence[Hit], context: Sequence[Shown]) -> tuple[tuple[int, ...], Signals]:
-    """Return the numbers, from 1, of the shown products that fit, and what the decision rests on."""
-    found = [evidence(query, hit) for hit in hits[: len(context)]]
-    best = max(found, default=0.0)
-    numbers = tuple(number for number, value in enumerate(found, start=1) if value >= best * FITTING_SHARE)
-    return numbers, Signals(best, max((shown.answers for shown in context), default=0.0))
 
 
 def _concluded(asked: Asked, text: str = "", generated: float = 0.0) -> Answer:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported
 from qa.conversation import ask_back
-from qa.decision import Signals
 from qa.generators.base import Prompt
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, read_completion
+from retrieval.context import Context, Shown
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, Reading, read_completion
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
 from retrieval.snippet import beyond_title
@@ -35,9 +35,7 @@ class Asked:
     Attributes:
         query: The question, read.
         hits: What the search found, best first.
-        context: The hits that may be shown, as they would be.
-        numbers: Those of them, from 1, that fit well enough to be answered from; none where no product matches.
-        signals: What its decision rests on.
+        context: What may be answered from.
         probable: The probability of each status.
         status: The decision, before the model is asked.
         alike: Products that fit equally, of which one must be chosen first; none otherwise.
@@ -47,19 +45,12 @@ class Asked:
 
     query: Query
     hits: tuple[Hit, ...]
-    context: tuple[Shown, ...]
-    numbers: tuple[int, ...]
-    signals: Signals
+    context: Context
     probable: dict[Status, float]
     status: Status
     alike: tuple[Product, ...]
     prompt: Prompt | None
     milliseconds: dict[str, float]
-
-    @property
-    def fitting(self) -> tuple[Product, ...]:
-        """The products that may be answered from, best first."""
-        return tuple(self.context[number - 1].product for number in self.numbers)
 
 
 def judge(asked: Asked, text: str) -> Answer:
@@ -74,27 +65,35 @@ def judge(asked: Asked, text: str) -> Answer:
     if asked.status == "no_match":
         return no_match()
     if asked.status == "not_in_description":
-        return not_in_description(asked.fitting[0])
+        return not_in_description(asked.context.fitting[0])
     reading = read_completion(text)
-    if reading.said == NO_PRODUCT and not any(is_quote(NO_PRODUCT, product) for product in asked.fitting):
+    if reading.said == NO_PRODUCT and not any(is_quote(NO_PRODUCT, product) for product in asked.context.fitting):
         return no_match()
-    if reading.number is not None and reading.number <= len(asked.context):
-        product = asked.context[reading.number - 1].product
-        if reading.said == NOT_SAID and not is_quote(NOT_SAID, product):
-            return not_in_description(product)
-        if is_quote(reading.said, product) and product in asked.fitting:
-            said = f"{product.title}: {reading.said}" if reading.identifies else reading.said
-            return Answer(as_sentence(said), "answered", product, citations=(Citation.of(product, reading.said),))
+    if reading.number is not None and reading.number <= len(asked.context.shown):
+        shown = asked.context.shown[reading.number - 1]
+        if reading.said == NOT_SAID and not is_quote(NOT_SAID, shown.product):
+            return not_in_description(shown.product)
+        if is_quote(reading.said, shown.product):
+            return _quoted(shown, reading)
         text = reading.said
     if statements := statements_of(asked, text):
         citations = tuple(dict.fromkeys(citation for _, citation in statements))
-        product = next(product for product in asked.fitting if product.uid == citations[0].uid)
+        product = next(product for product in asked.context.fitting if product.uid == citations[0].uid)
         said = " ".join(statement for statement, _ in statements)
         notes = () if said.split() == text.split() else (_LEFT_OUT,)
         return Answer(said, "answered", product, citations=citations, notes=notes)
     if _is_declined(asked, text):
-        return not_in_description(asked.fitting[0])
+        return not_in_description(asked.context.fitting[0])
     return _quote(asked, because_of_model=bool(text))
+
+
+def _quoted(shown: Shown, reading: Reading) -> Answer:
+    """Return the answer that is a run of a product's words; its source is the span in which they stand."""
+    product, said = shown.product, reading.said
+    source = next((span for span in shown.spans if said in span), said)
+    if reading.identifies:
+        said = product.title if said in product.title else f"{product.title}: {said}"
+    return Answer(as_sentence(said), "answered", product, citations=(Citation.of(product, source),))
 
 
 def no_match() -> Answer:
@@ -109,24 +108,28 @@ def not_in_description(product: Product) -> Answer:
 
 def statements_of(asked: Asked, text: str, *, ended: bool = True) -> list[tuple[str, Citation]]:
     """Return the traceable statements of a text that say more than their product's title; none once it declines."""
-    if not asked.fitting or _is_declined(asked, text):
+    if not asked.context.fitting or _is_declined(asked, text):
         return []
-    titles = {product.uid: terms(product.title) for product in asked.fitting}
-    traced = supported(text, asked.fitting, ended=ended)
+    titles = {product.uid: terms(product.title) for product in asked.context.fitting}
+    traced = supported(text, asked.context.fitting, ended=ended)
     return [(said, source) for said, source in traced if says_more_than(said, titles[source.uid])]
 
 
 def _is_declined(asked: Asked, text: str) -> bool:
     """Tell whether a model begins by declining; what a product is, its description always says."""
     begins = " ".join(sentences(text)[:1])
-    return bool(_DECLINES.search(begins)) and bool(beyond_title(asked.query, asked.fitting[0]))
+    return bool(_DECLINES.search(begins)) and bool(beyond_title(asked.query, asked.context.fitting[0]))
 
 
 def _quote(asked: Asked, *, because_of_model: bool) -> Answer:
-    """Quote the span that answers best, or two where the question asks what the product is."""
-    shown = asked.context[asked.numbers[0] - 1]
+    """Quote the span that answers best, or title and two where the question asks what the product is."""
+    shown = asked.context.shown[0]
     product, spans = shown.product, shown.spans
-    quoted = spans[: 1 if beyond_title(asked.query, product) else _LEAD_SPANS]
-    said = f"{product.title}: {' '.join(quoted)}"
+    if beyond_title(asked.query, product):
+        quoted = spans[:1]
+        said = as_sentence(quoted[0])
+    else:
+        quoted = spans[:_LEAD_SPANS]
+        said = f"{product.title}: {' '.join(quoted)}"
     citations = tuple(Citation.of(product, span) for span in quoted)
     return Answer(said, "answered", product, citations=citations, notes=(_QUOTED,) if because_of_model else ())

@@ -2,8 +2,8 @@
 
 Change anything that alters a token and ``PROMPT_VERSION`` goes up: adapters are bound to it.
 
-A completion has one of four forms. ``[2] words`` answers with words of product 2; ``[2]: words`` says that it is
-product 2, and describes it; ``[2] Not in the description.`` and ``No matching product.`` decline.
+A completion has one of four forms. ``[2] words`` answers with a run of words of product 2; ``[2]: words`` says that it
+is product 2, and describes it; ``[2] Not in the description.`` and ``No matching product.`` decline.
 """
 
 from __future__ import annotations
@@ -11,23 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, log
-from typing import Any, NamedTuple
+from typing import Any
 
-from retrieval.evidence import NOTHING, EvidenceRanker, candidate
-from retrieval.query import Query
-from retrieval.schema import Hit, Product
-from retrieval.snippet import candidates, take_best
+from retrieval.context import Shown
 
-PROMPT_VERSION = 3
-PROMPT_PRODUCTS = 2
-WORDS_PER_PRODUCT = 60
+PROMPT_VERSION = 4
 NOT_SAID = "Not in the description."
 NO_PRODUCT = "No matching product."
 SYSTEM = (
-    "Copy the words of a product that answer: [1] words. Asked which product it is: [1]: words. "
-    f"It does not say: [1] {NOT_SAID} None fits: {NO_PRODUCT}"
+    "Quote the words that answer: [1] words. Asked which product it is: [1]: words. "
+    f"Else: [1] {NOT_SAID} or {NO_PRODUCT}"
 )
+MOST_QUOTED_WORDS = 30
+"""The longest answer in words."""
 SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
 SPAN_GAP = " … "
 TEMPLATE_DATE = "26 Jul 2024"
@@ -35,23 +31,6 @@ TEMPLATE_DATE = "26 Jul 2024"
 Message = dict[str, str]
 
 _CITES = re.compile(r"\[(\d{1,2})\](:?)\s*")
-
-
-class Shown(NamedTuple):
-    """A product as it stands in a prompt.
-
-    Attributes:
-        product: The product.
-        spans: The spans of its content that are shown, the one that answers best first.
-        scores: Log-odds of the title and of each span that it answers the question, against that nothing does, as the
-            evidence ranker sees it.
-        answers: The same of all its text together.
-    """
-
-    product: Product
-    spans: tuple[str, ...]
-    scores: tuple[float, ...]
-    answers: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,40 +46,6 @@ class Reading:
     number: int | None
     identifies: bool
     said: str
-
-
-def choose_context(
-    ranker: EvidenceRanker, asked: Sequence[tuple[Query, Sequence[Hit]]], max_words: int = WORDS_PER_PRODUCT
-) -> list[list[Shown]]:
-    """Choose what is shown of the products that searches found.
-
-    Args:
-        ranker: Tells the pieces of a description that answer from those that do not.
-        asked: Questions with the hits to show, best first.
-        max_words: Words of content a product.
-
-    Returns:
-        For each question its products in order.
-    """
-    texts = [[candidates(query, hit.product) for hit in hits] for query, hits in asked]
-    pairs = [
-        (query.english, candidate(hit.product.title, text))
-        for (query, hits), of_one in zip(asked, texts, strict=True)
-        for hit, of_hit in zip(hits, of_one, strict=True)
-        for text in (NOTHING, *of_hit)
-    ]
-    scores = iter(ranker.score(pairs).tolist())
-    contexts: list[list[Shown]] = []
-    for (_, hits), of_one in zip(asked, texts, strict=True):
-        context: list[Shown] = []
-        for hit, of_hit in zip(hits, of_one, strict=True):
-            nothing, *scored = (next(scores) for _ in range(1 + len(of_hit)))
-            against = {text: score - nothing for text, score in zip(of_hit, scored, strict=True)}
-            spans = take_best(of_hit[1:], scored[1:], max_words)
-            shown = tuple(against[text] for text in (hit.product.title, *spans))
-            context.append(Shown(hit.product, spans, shown, answers=log(sum(map(exp, against.values())))))
-        contexts.append(context)
-    return contexts
 
 
 def build_messages(question: str, context: Sequence[Shown] | None) -> list[Message]:
@@ -135,6 +80,11 @@ def read_completion(text: str) -> Reading:
     if cites is None:
         return Reading(None, False, text.strip())
     return Reading(int(cites[1]), bool(cites[2]), text.lstrip()[cites.end() :].strip())
+
+
+def bare_end(text: str) -> str:
+    """Return a text without the punctuation that it ends with by chance, as words taken from within a sentence do."""
+    return text.rstrip(".,;:–—- ") or text
 
 
 def encode_text(tokenizer: Any, text: str) -> list[int]:

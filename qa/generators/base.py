@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from retrieval.prompt import Message, Shown
+from retrieval.context import Shown
+from retrieval.prompt import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,10 @@ class Prompt:
     Attributes:
         messages: The chat messages.
         context: The products they show; none when it is asked without retrieval.
-        numbers: Those of them, from 1, that fit the question well enough to be answered from.
     """
 
     messages: tuple[Message, ...]
     context: tuple[Shown, ...] = ()
-    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

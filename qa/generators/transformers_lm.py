@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qa.generators.base import Completion, Prompt
-from qa.generators.copying import CopyGrammar
+from qa.generators.quoting import quote
 from retrieval.adapter import AdapterIdentity
 from retrieval.errors import GenerationError
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, cpu_gains_from_bfloat16, quiet_model_libraries, resolve_model
 from retrieval.prompt import Message, encode_messages
 
+if TYPE_CHECKING:
+    import torch
+
 
 class TransformersGenerator:
-    """Greedy decoding of a model from a local folder, an installed package or the hub, with or without an adapter."""
+    """A model from a local folder, an installed package or the hub, with or without an adapter.
+
+    Prompts that show products are answered by quoting them (``qa.generators.quoting``), others by greedy decoding.
+    """
 
     def __init__(self, name: str = DEFAULT_LANGUAGE_MODEL, adapter: Path | None = None) -> None:
         """Find the model; its weights are loaded when the first prompt comes.
@@ -37,8 +44,6 @@ class TransformersGenerator:
         self._folder = resolve_model(name)
         if self.adapter:
             self.adapter.check(self._folder)
-        self.copies = adapter is not None
-        """Whether it can only copy what is shown: a tuned model knows how to; another is better left to its words."""
         self._lock = Lock()
 
     @cached_property
@@ -82,15 +87,18 @@ class TransformersGenerator:
             return len(encode_messages(self._tokenizer, messages))
 
     def generate(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[Completion]:
-        """Complete each prompt; they are decoded together, padded on the left.
+        """Complete each prompt; those that show no product are decoded together, padded on the left.
 
         Raises:
             GenerationError: The model failed; the generator stays usable.
         """
-        if not prompts:
-            return []
-        batch, grammars = self._batch(prompts)
-        return self._completions(batch, grammars, self._run(batch, grammars, max_new_tokens))
+        ids = [self._encode(prompt) for prompt in prompts]
+        free = [place for place, prompt in enumerate(prompts) if not prompt.context]
+        said = dict(zip(free, self._free([ids[place] for place in free], max_new_tokens), strict=True))
+        return [
+            Completion(self._quote(of_it, prompt) if prompt.context else said[place])
+            for place, (of_it, prompt) in enumerate(zip(ids, prompts, strict=True))
+        ]
 
     def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
         """Complete one prompt: its words piece by piece, then all of it. Closing the iterator stops the model.
@@ -98,21 +106,24 @@ class TransformersGenerator:
         Raises:
             GenerationError: The model failed; the generator stays usable.
         """
-        import torch
-        from transformers import StoppingCriteriaList, TextIteratorStreamer
+        ids = self._encode(prompt)
+        if prompt.context:
+            yield Completion(self._quote(ids, prompt))
+            return
+        from transformers import TextIteratorStreamer
 
         closed = Event()
-        ended: list[Any] = []
-        batch, grammars = self._batch([prompt])
+        ended: list[str | GenerationError] = []
         streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
 
         def is_closed(ids: Any, _scores: Any, **_: Any) -> Any:
+            import torch
+
             return torch.full((len(ids),), closed.is_set(), device=ids.device)
 
         def work() -> None:
-            criteria = StoppingCriteriaList([is_closed])
             try:
-                ended.append(self._run(batch, grammars, max_new_tokens, streamer=streamer, stopping_criteria=criteria))
+                ended.extend(self._free([ids], max_new_tokens, streamer=streamer, stopping_criteria=[is_closed]))
             except GenerationError as error:
                 ended.append(error)
                 streamer.end()
@@ -126,40 +137,80 @@ class TransformersGenerator:
             worker.join()
         if isinstance(ended[0], GenerationError):
             raise ended[0]
-        yield self._completions(batch, grammars, ended[0])[0]
+        yield Completion(ended[0])
 
-    def _batch(self, prompts: Sequence[Prompt]) -> tuple[Any, list[CopyGrammar]]:
-        """Encode prompts; those that show products, to a model that copies, get a grammar and a batch of their own."""
-        with self._lock:  # loading happens once, and tokenizers do not pad in two threads at a time
-            ids = [encode_messages(self._tokenizer, prompt.messages) for prompt in prompts]
-            grammars = [
-                CopyGrammar(self._tokenizer, p.context, p.numbers) for p in prompts if p.context and self.copies
-            ]
-            return self._tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self._model.device), grammars
+    def _encode(self, prompt: Prompt) -> list[int]:
+        with self._lock:  # loading happens once, and tokenizers are not safe to share
+            return encode_messages(self._tokenizer, prompt.messages)
 
-    def _run(self, batch: Any, grammars: Sequence[CopyGrammar], max_new_tokens: int, **options: Any) -> Any:
+    def _quote(self, ids: list[int], prompt: Prompt) -> str:
+        with self._lock, self._told():
+            return quote(CachedReader(self._model), self._tokenizer, ids, prompt.context)
+
+    def _free(self, ids: list[list[int]], max_new_tokens: int, **options: Any) -> list[str]:
+        """Decode prompts greedily, together."""
         import torch
+        from transformers import StoppingCriteriaList
 
-        if grammars:
-            options["prefix_allowed_tokens_fn"] = _allowed(grammars, batch["input_ids"].shape[1])
+        if not ids:
+            return []
+        with self._lock:
+            batch = self._tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self._model.device)
+        if "stopping_criteria" in options:
+            options["stopping_criteria"] = StoppingCriteriaList(options["stopping_criteria"])
+        with self._told(), torch.inference_mode():
+            output = self._model.generate(
+                **batch,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                pad_token_id=self._tokenizer.pad_token_id,
+                **options,
+            )
+        written = output[:, batch["input_ids"].shape[1] :]
+        return [text.strip() for text in self._tokenizer.batch_decode(written, skip_special_tokens=True)]
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn a failure of the model into one sentence."""
         try:
-            with torch.inference_mode():
-                return self._model.generate(
-                    **batch,
-                    max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    pad_token_id=self._tokenizer.pad_token_id,
-                    **options,
-                )
+            yield
         except RuntimeError as error:
             raise GenerationError(f"Model {self.name} failed while it answered: {error}.") from error
 
-    def _completions(self, batch: Any, grammars: Sequence[CopyGrammar], output: Any) -> list[Completion]:
-        written = output[:, batch["input_ids"].shape[1] :]
-        if grammars:
-            return [Completion(grammar.complete(ids)) for grammar, ids in zip(grammars, written.tolist(), strict=True)]
-        return [Completion(text.strip()) for text in self._tokenizer.batch_decode(written, skip_special_tokens=True)]
 
+class CachedReader:
+    """A transformers model, which keeps the keys and values of a prompt that it has read."""
 
-def _allowed(grammars: Sequence[CopyGrammar], length: int) -> Callable[[int, Any], list[int]]:
-    return lambda row, ids: grammars[row].allowed(ids[length:].tolist())
+    def __init__(self, model: Any) -> None:
+        """Wrap a causal language model."""
+        self._model = model
+
+    def read(self, prompt: Sequence[int]) -> tuple[Any, torch.Tensor]:
+        """Run over a prompt; returns its keys and values, and the logits after it ``(vocabulary,)``."""
+        import torch
+
+        with torch.inference_mode():
+            ids = torch.tensor([list(prompt)], device=self._model.device)
+            output = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        return output.past_key_values, output.logits[0, -1]
+
+    def log_probabilities(
+        self, state: tuple[Any, torch.Tensor], continuations: Sequence[Sequence[int]]
+    ) -> torch.Tensor:
+        """Return the log-probability of every token at each place: see ``quoting.Reader``.
+
+        Continuations are padded on the right, where causal attention cannot see the padding.
+        """
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        cache, before = state
+        length = cache.get_seq_length()
+        batch = pad_sequence([torch.tensor(ids) for ids in continuations], batch_first=True).to(before.device)
+        with torch.inference_mode():
+            cache.batch_repeat_interleave(len(batch))
+            logits = self._model(input_ids=batch, past_key_values=cache, use_cache=True).logits
+            cache.crop(length - cache.get_seq_length())
+            cache.batch_select_indices(torch.tensor([0], device=before.device))
+            every = torch.cat([before.expand(len(batch), 1, -1), logits], dim=1)
+            return every.float().log_softmax(dim=-1).cpu()

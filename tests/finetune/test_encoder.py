@@ -183,7 +183,7 @@ def test_a_run_that_is_cut_off_leaves_nothing(
     def cut_off(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(tuning, "_settle_adapter", cut_off)
+    monkeypatch.setattr(tuning, "settle_adapter", cut_off)
     with pytest.raises(error):
         tune_encoder(sample, [SAMPLE / "questions.jsonl"], tmp_path / "encoder", TINY)
     assert list(tmp_path.iterdir()) == []

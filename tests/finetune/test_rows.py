@@ -46,7 +46,8 @@ def test_targets_follow_from_what_was_retrieved(index: HybridIndex, tmp_path: Pa
     assert facts["counts"]["dropped"] == {"evidence is not shown": 1}
     assert facts["seen_uids"] == ["BOOK2", "LAMP1", "TENT1"]
     for row in train:
-        assert row["prompt"][-1]["content"].count("\n[") == 2
+        products = row["prompt"][-1]["content"].count("\n[")
+        assert products == (2 if "Harbour" in row["prompt"][-1]["content"] else 1)
         if row["target"] == "answer":
             number, said_words = read_completion(row["completion"]).number, read_completion(row["completion"]).said
             shown = next(line for line in row["prompt"][-1]["content"].splitlines() if line.startswith(f"[{number}]"))

@@ -9,9 +9,10 @@ from transformers import AutoTokenizer
 
 from qa.engine import ProductQA
 from retrieval.build import build_index
+from retrieval.context import Shown
 from retrieval.index import HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, Shown, build_messages, encode_messages
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, build_messages, encode_messages
 from retrieval.schema import Product
 from tests.conftest import ROWS, WriteCatalogue, require_models
 from tests.fakes import KeywordEncoder, ScriptedGenerator, pipeline_over
@@ -125,7 +126,7 @@ def test_no_catalogue_text_is_tokenised_as_special() -> None:
     special = set(tokenizer.all_special_ids)
 
     def roles(text: str) -> list[int]:
-        shown = Shown(Product("X", f"Gizmo {text}", text), (text,), (0.0, 0.0), 0.0)
+        shown = Shown(Product("X", f"Gizmo {text}", text), (text,))
         return [token for token in encode_messages(tokenizer, build_messages("how big?", [shown])) if token in special]
 
     expected = roles("harmless")

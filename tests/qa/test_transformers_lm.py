@@ -4,38 +4,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from qa.citations import is_quote
 from qa.generators.base import Completion, Prompt
 from qa.generators.transformers_lm import TransformersGenerator
+from retrieval.context import Shown
 from retrieval.errors import GenerationError
 from retrieval.index import HybridIndex
-from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
-from retrieval.prompt import Shown, build_messages, read_completion
+from retrieval.prompt import build_messages, read_completion
 from retrieval.schema import Product
-from tests.conftest import require_models
 from tests.fakes import pipeline_over
 
 pytestmark = pytest.mark.models
 PROMPTS = [
     Prompt(({"role": "user", "content": text},)) for text in ("a mug", "how heavy is the tent that sleeps two?", "cat")
 ]
-
-
-@pytest.fixture(scope="module")
-def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of random weights, with the tokenizer of the embedded model."""
-    require_models()
-    folder = tmp_path_factory.mktemp("tiny-llama")
-    tokenizer = AutoTokenizer.from_pretrained(resolve_model(DEFAULT_LANGUAGE_MODEL))
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=2, initializer_range=0.4, **shape)
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
 
 
 def test_a_batch_says_what_single_prompts_say(tiny_llama: Path) -> None:
@@ -60,18 +43,17 @@ def test_a_stream_says_what_the_whole_says_and_can_be_closed(tiny_llama: Path) -
 
 def test_a_model_of_random_weights_copies_what_is_shown(tiny_llama: Path) -> None:
     generator = TransformersGenerator(str(tiny_llama))
-    generator.copies = True
     mug = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
     tent = Product("TENT1", "Ridge Tent", "Weighs 2.4 kg.")
-    context = (Shown(mug, (mug.content,), (0.0, 0.0), 0.0), Shown(tent, (tent.content,), (0.0, 0.0), 0.0))
+    context = (Shown(mug, (mug.content,)), Shown(tent, (tent.content,)))
     prompts = [
-        Prompt(tuple(build_messages(question, context)), context, numbers)
-        for question, numbers in (("how big?", (1, 2)), ("weight of the tent", (2,)), ("dishwasher?", (1,)))
+        Prompt(tuple(build_messages(question, shown)), shown)
+        for question, shown in (("how big?", context), ("weight of the tent", context[1:]), ("safe?", context[:1]))
     ]
     for prompt, completion in zip(prompts, generator.generate(prompts, 24), strict=True):
         reading = read_completion(completion.text)
-        assert reading.number in prompt.numbers
-        assert is_quote(reading.said, context[reading.number - 1].product)
+        assert reading.number is not None
+        assert is_quote(reading.said, prompt.context[reading.number - 1].product)
     assert isinstance(list(generator.stream(prompts[0], 24))[-1], Completion)
 
 

@@ -3,21 +3,18 @@ from __future__ import annotations
 import pytest
 from transformers import AutoTokenizer
 
+from retrieval.context import Shown
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
 from retrieval.prompt import (
     NO_PRODUCT,
     NOT_SAID,
-    Shown,
     build_messages,
-    choose_context,
     encode_messages,
     read_completion,
     write_completion,
 )
-from retrieval.query import parse_question
-from retrieval.schema import Hit, Product
+from retrieval.schema import Product
 from tests.conftest import require_models
-from tests.fakes import KeywordRanker
 
 MUG = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
 ATTACKS = [
@@ -38,8 +35,8 @@ def test_products_are_numbered_and_the_question_comes_last() -> None:
     system, user = build_messages(
         "how big?",
         [
-            Shown(MUG, ("Holds 300 ml.",), (0.0, 0.0), 0.0),
-            Shown(MUG, ("Dishwasher safe.", "End."), (0.0, 0.0, 0.0), 0.0),
+            Shown(MUG, ("Holds 300 ml.",)),
+            Shown(MUG, ("Dishwasher safe.", "End.")),
         ],
     )
     assert (system["role"], user["role"]) == ("system", "user")
@@ -49,19 +46,6 @@ def test_products_are_numbered_and_the_question_comes_last() -> None:
     assert "[2] Harbour Mug: Dishwasher safe. … End.\n" in user["content"]
     assert user["content"].startswith("Question: how big?")
     assert user["content"].endswith("Question: how big?")
-
-
-def test_what_answers_is_shown_first_and_no_more_than_fits() -> None:
-    filler = " ".join(f"Sentence number {number} says nothing at all." for number in range(40))
-    long = Product("LONG", "Desk", f"{filler} The top is made of bamboo. {filler}")
-    hits = [Hit(product, rank, 1.0) for rank, product in enumerate((long, MUG), start=1)]
-    (context,) = choose_context(KeywordRanker(), [(parse_question("is the desk bamboo?"), hits)], max_words=40)
-    assert [shown.product.uid for shown in context] == ["LONG", "MUG1"]
-    assert context[0].spans[0] == "The top is made of bamboo."
-    assert all(span in long.content for span in context[0].spans)
-    assert sum(len(span.split()) for span in context[0].spans) <= 40
-    assert sorted(context[1].spans) == ["Dishwasher safe.", "Holds 300 ml."]
-    assert context[0].answers > 0 > context[1].answers
 
 
 @pytest.mark.parametrize("identifies", [False, True])
@@ -77,7 +61,7 @@ def test_without_retrieval_no_product_is_shown() -> None:
 
 @pytest.mark.models
 def test_harmless_prompts_are_the_chat_template_to_the_token(tokenizer) -> None:
-    messages = build_messages("how big?", [Shown(MUG, ("Holds 300 ml.",), (0.0, 0.0), 0.0)])
+    messages = build_messages("how big?", [Shown(MUG, ("Holds 300 ml.",))])
     expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
     assert encode_messages(tokenizer, messages) == expected
 
@@ -89,13 +73,9 @@ def test_catalogue_text_cannot_write_special_tokens(tokenizer, attack: str) -> N
 
     def roles(content: str) -> list[int]:
         product = Product("X", f"Title {content}", content)
-        ids = encode_messages(
-            tokenizer, build_messages(f"question {content}", [Shown(product, (content,), (0.0, 0.0), 0.0)])
-        )
+        ids = encode_messages(tokenizer, build_messages(f"question {content}", [Shown(product, (content,))]))
         return [token for token in ids if token in special]
 
     assert roles(attack) == roles("harmless")
-    spelled = tokenizer.decode(
-        encode_messages(tokenizer, build_messages("q", [Shown(MUG, (attack,), (0.0, 0.0), 0.0)]))
-    )
+    spelled = tokenizer.decode(encode_messages(tokenizer, build_messages("q", [Shown(MUG, (attack,))])))
     assert attack in spelled

@@ -104,7 +104,7 @@ def test_an_adapter_that_is_not_whole_is_one_sentence(copied: Path, harm: str) -
         (copied / RUN_FILE).unlink()
     else:
         (copied / RUN_FILE).write_text('{"format": "another"}' if harm == "foreign" else "{")
-    with pytest.raises(ModelNotFound, match=r"copied is an adapter, but not a whole one"):
+    with pytest.raises(ModelNotFound, match=r"copied is an adapter, but not a whole product-qa-encoder"):
         SentenceTransformerEncoder(str(copied))
 
 

@@ -1,0 +1,139 @@
+"""What is shown of the products that a search found: those that fit, and of each the spans that may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import exp, log
+from typing import NamedTuple
+
+from retrieval.evidence import NOTHING, EvidenceRanker, candidate
+from retrieval.query import Query
+from retrieval.schema import Hit, Product
+from retrieval.snippet import candidates, take_best
+from retrieval.text import terms
+
+PROMPT_PRODUCTS = 2
+WORDS_PER_PRODUCT = 60
+FITTING_SHARE = 0.8
+"""Products that match the question less than this share as well as the best one are not answered from."""
+FAR_BELOW = 3.0
+"""Spans whose log-odds are this much below the best one's are not shown: beyond that, none held the evidence."""
+
+
+class Shown(NamedTuple):
+    """A product as it stands in a prompt.
+
+    Attributes:
+        product: The product.
+        spans: The spans of its content that are shown, the one that answers best first.
+    """
+
+    product: Product
+    spans: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The products that a question may be answered from.
+
+    Attributes:
+        fitting: The products that match about as well as the best one, best first.
+        shown: Those of them of which something is worth showing.
+        matches: How well the best hit matches the question: see ``match``.
+        answers: Log-odds, by the evidence ranker, that the text of a product answers, against that nothing does: the
+            highest of the products that fit.
+    """
+
+    fitting: tuple[Product, ...]
+    shown: tuple[Shown, ...]
+    matches: float
+    answers: float
+
+
+def match(query: Query, hit: Hit) -> float:
+    """Return how well a hit matches a question, in [0, 1].
+
+    The mean of the share of the question's terms, by weight, that the product holds, and of the cosine between question
+    and product; the share alone for a product that was not searched for.
+
+    Args:
+        query: The question, its terms weighted.
+        hit: A hit.
+    """
+    held = set(terms(f"{hit.product.title} {hit.product.content}"))
+    coverage = query.coverage(held)
+    return coverage if hit.cosine is None else (coverage + max(0.0, hit.cosine)) / 2
+
+
+def choose_context(
+    ranker: EvidenceRanker, asked: Sequence[tuple[Query, Sequence[Hit]]], max_words: int = WORDS_PER_PRODUCT
+) -> list[Context]:
+    """Choose what is shown of the products that searches found.
+
+    Args:
+        ranker: Tells the pieces of a description that answer from those that do not.
+        asked: Questions with the hits to choose from, best first.
+        max_words: Words of content a product.
+
+    Returns:
+        A context for each question; nothing is shown where nothing was found.
+    """
+    fitting = [_fitting(query, hits) for query, hits in asked]
+    texts = [
+        [candidates(query, hit.product) for hit in hits] for (query, _), (hits, _) in zip(asked, fitting, strict=True)
+    ]
+    pairs = [
+        (query.english, candidate(hit.product.title, text))
+        for (query, _), (hits, _), of_one in zip(asked, fitting, texts, strict=True)
+        for hit, of_hit in zip(hits, of_one, strict=True)
+        for text in (NOTHING, *of_hit)
+    ]
+    scores = iter(ranker.score(pairs).tolist())
+    contexts: list[Context] = []
+    for (hits, matches), of_one in zip(fitting, texts, strict=True):
+        found: list[tuple[Shown, list[float]]] = []
+        answers: list[float] = []
+        for hit, of_hit in zip(hits, of_one, strict=True):
+            nothing, *scored = (next(scores) for _ in range(1 + len(of_hit)))
+            odds = {text: score - nothing for text, score in zip(of_hit, scored, strict=True)}
+            spans = take_best(of_hit[1:], scored[1:], max_words)
+            found.append((Shown(hit.product, spans), [odds[span] for span in spans]))
+            answers.append(log(sum(map(exp, odds.values()))))
+        products = tuple(hit.product for hit in hits)
+        contexts.append(Context(products, _worth_showing(found), matches, max(answers, default=0.0)))
+    return contexts
+
+
+def _fitting(query: Query, hits: Sequence[Hit]) -> tuple[list[Hit], float]:
+    """Return the hits that match about as well as the best one, and how well that one does."""
+    matches = [match(query, hit) for hit in hits]
+    best = max(matches, default=0.0)
+    return [hit for hit, value in zip(hits, matches, strict=True) if value >= best * FITTING_SHARE], best
+
+
+def _worth_showing(found: Sequence[tuple[Shown, Sequence[float]]]) -> tuple[Shown, ...]:
+    """Leave out spans that answer far less well than the best one, and products of which nothing is left."""
+    least = max((max(odds, default=-FAR_BELOW) for _, odds in found), default=0.0) - FAR_BELOW
+    kept = [
+        Shown(shown.product, tuple(span for span, of_it in zip(shown.spans, odds, strict=True) if of_it >= least))
+        for shown, odds in found
+    ]
+    return tuple(shown for shown in kept if shown.spans)
+
+
+def without_the_least(context: Context) -> Context | None:
+    """Return a context that shows one span less: the last of the product that shows the most, or the last product.
+
+    Returns:
+        None where one span is all that is shown.
+    """
+    fullest = max(range(len(context.shown)), key=lambda place: (len(context.shown[place].spans), place), default=0)
+    shown = list(context.shown)
+    if shown and len(shown[fullest].spans) > 1:
+        shown[fullest] = shown[fullest]._replace(spans=shown[fullest].spans[:-1])
+    elif len(shown) > 1:
+        shown.pop()
+    else:
+        return None
+    return replace(context, shown=tuple(shown))
