@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from finetune.masks import EVALUATION, ROWS, TRAIN
 from finetune.split import check_no_leak, groups, is_held_out
 from retrieval.adapter import index_identity
-from retrieval.context import PROMPT_PRODUCTS, WORDS_PER_PRODUCT, Shown, choose_context
+from retrieval.context import FITTING_SHARE, PROMPT_PRODUCTS, WORDS_PER_PRODUCT, Shown, choose_context
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker, Pair
 from retrieval.index import HybridIndex
@@ -64,6 +64,7 @@ class RowsConfig:
     Attributes:
         products: Products shown in a prompt.
         words_per_product: Words of content shown of each.
+        fitting_share: Products that match less than this share as well as the best one are not shown.
         evaluation_share: Share of the groups of lookalike products that is kept for evaluation.
         rank_noise: How much the evidence ranker is disturbed: the scale of Gumbel noise on its scores. It was tuned on
             the same questions and puts what answers them first too often; a model would learn to trust it blindly.
@@ -75,6 +76,7 @@ class RowsConfig:
 
     products: int = PROMPT_PRODUCTS
     words_per_product: int = WORDS_PER_PRODUCT
+    fitting_share: float = FITTING_SHARE
     evaluation_share: float = 0.08
     rank_noise: float = 0.5
     memorise_share: float = 0.0
@@ -92,7 +94,7 @@ class RowsConfig:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1.")
         if self.rank_noise < 0:
             raise UsageError(f"rank_noise is {self.rank_noise}; it must not be negative.")
-        for name in ("evaluation_share", "memorise_share"):
+        for name in ("evaluation_share", "memorise_share", "fitting_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1.")
 
@@ -224,7 +226,8 @@ def _contexts(
 ) -> tuple[list[Query], list[tuple[Shown, ...]]]:
     queries = [index.query(question.question) for question in questions]
     found = index.search_queries(queries, config.products)
-    contexts = choose_context(ranker, list(zip(queries, found, strict=True)), config.words_per_product)
+    asked = list(zip(queries, found, strict=True))
+    contexts = choose_context(ranker, asked, config.words_per_product, config.fitting_share)
     return queries, [context.shown for context in contexts]
 
 

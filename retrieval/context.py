@@ -15,8 +15,9 @@ from retrieval.text import terms
 
 PROMPT_PRODUCTS = 2
 WORDS_PER_PRODUCT = 60
-FITTING_SHARE = 0.8
-"""Products that match the question less than this share as well as the best one are not answered from."""
+FITTING_SHARE = 0.7
+"""Products that match the question less than this share as well as the best one are not answered from. Development
+questions chose it and the next."""
 FAR_BELOW = 3.0
 """Spans whose log-odds are this much below the best one's are not shown: beyond that, none held the evidence."""
 
@@ -67,7 +68,10 @@ def match(query: Query, hit: Hit) -> float:
 
 
 def choose_context(
-    ranker: EvidenceRanker, asked: Sequence[tuple[Query, Sequence[Hit]]], max_words: int = WORDS_PER_PRODUCT
+    ranker: EvidenceRanker,
+    asked: Sequence[tuple[Query, Sequence[Hit]]],
+    max_words: int = WORDS_PER_PRODUCT,
+    fitting_share: float = FITTING_SHARE,
 ) -> list[Context]:
     """Choose what is shown of the products that searches found.
 
@@ -75,11 +79,12 @@ def choose_context(
         ranker: Tells the pieces of a description that answer from those that do not.
         asked: Questions with the hits to choose from, best first.
         max_words: Words of content a product.
+        fitting_share: Products that match less than this share as well as the best one are left out.
 
     Returns:
         A context for each question; nothing is shown where nothing was found.
     """
-    fitting = [_fitting(query, hits) for query, hits in asked]
+    fitting = [_fitting(query, hits, fitting_share) for query, hits in asked]
     texts = [
         [candidates(query, hit.product) for hit in hits] for (query, _), (hits, _) in zip(asked, fitting, strict=True)
     ]
@@ -105,11 +110,11 @@ def choose_context(
     return contexts
 
 
-def _fitting(query: Query, hits: Sequence[Hit]) -> tuple[list[Hit], float]:
+def _fitting(query: Query, hits: Sequence[Hit], share: float) -> tuple[list[Hit], float]:
     """Return the hits that match about as well as the best one, and how well that one does."""
     matches = [match(query, hit) for hit in hits]
     best = max(matches, default=0.0)
-    return [hit for hit, value in zip(hits, matches, strict=True) if value >= best * FITTING_SHARE], best
+    return [hit for hit, value in zip(hits, matches, strict=True) if value >= best * share], best
 
 
 def _worth_showing(found: Sequence[tuple[Shown, Sequence[float]]]) -> tuple[Shown, ...]:
