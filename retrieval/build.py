@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +19,14 @@ from retrieval.lexical import K1, PHRASE_BOOST, TITLE_WEIGHT, B, TantivyIndex
 from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
 from retrieval.schema import Product
 from retrieval.storage import build_into, sha256_of_files
+from retrieval.vectors import VectorShards
 
 REJECTS_FILE = "rejects.jsonl"
 FIELDS = ("title", "content")
 LEXICAL_BACKENDS = ("tantivy", "rank-bm25")
-_ENCODE_AT_ONCE = 2_048
+_ENCODE_AT_ONCE = 16_384
+_SHARDS = "shards"
+_SAMPLED_QUESTIONS = 256
 _LIBRARIES = (
     "product-qa",
     "faiss-cpu",
@@ -120,8 +124,11 @@ def build_index(
         if options.lexical == "tantivy":
             done = partial(report_progress, "lexical")
             TantivyIndex.write(_counted(catalogue, done), generation.folder)
-        dense = _encode(catalogue, encoder, options, report_progress)
+        shards = VectorShards(generation.folder / _SHARDS)
+        _encode(catalogue, encoder, options, shards, report_progress)
+        dense = DenseIndex.build(shards, encoder.encode_queries(_sample_questions(catalogue)))
         dense.save(generation.folder)
+        shutil.rmtree(shards.folder)
         generation.commit(
             {
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -148,13 +155,19 @@ def build_index(
     return HybridIndex.open(folder, encoder=encoder)
 
 
-def _encode(catalogue: Catalogue, encoder: Encoder, options: BuildOptions, progress: Progress) -> DenseIndex:
-    dense = DenseIndex.empty(encoder.identity.dimension)
-    for start in range(0, len(catalogue), _ENCODE_AT_ONCE):
+def _encode(
+    catalogue: Catalogue, encoder: Encoder, options: BuildOptions, shards: VectorShards, progress: Progress
+) -> None:
+    for start in range(shards.rows, len(catalogue), _ENCODE_AT_ONCE):
         rows = range(start, min(start + _ENCODE_AT_ONCE, len(catalogue)))
-        dense.add(encoder.encode_passages([passage(catalogue[row], options) for row in rows]))
+        shards.append(encoder.encode_passages([passage(catalogue[row], options) for row in rows]))
         progress("encode", rows.stop, len(catalogue))
-    return dense
+
+
+def _sample_questions(catalogue: Catalogue) -> list[str]:
+    """Return every other word of some titles: as little as a vague question holds, to measure recall with."""
+    step = max(1, len(catalogue) // _SAMPLED_QUESTIONS)
+    return [" ".join(catalogue[row].title.split()[::2]) for row in range(0, len(catalogue), step)]
 
 
 def passage(product: Product, options: BuildOptions) -> str:

@@ -84,6 +84,8 @@ def _build(options: argparse.Namespace) -> None:
         print(f"{name:>22} {count:>10,}")
     if counts["rejected"] or counts["conflicting_uids"]:
         print(f"Lines that were not used: {options.out / REJECTS_FILE}", file=sys.stderr)
+    dense = index.manifest["dense"]
+    print(f"Vectors: {dense['method']}, recall@50 against exact search {dense['recall@50']}.")
     print(f"{len(index):,} products in {options.out}")
 
 
