@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import orjson
 
@@ -191,7 +191,7 @@ class CatalogueReader:
 
     def _product(self, path: Path, line: _Line) -> Product | None:
         uid, raw_title, raw_content = _parse(line)
-        if _ENTITY.search(raw_title) or _ENTITY.search(raw_content):
+        if _has_entity(raw_title) or _has_entity(raw_content):
             self.report.with_entities += 1
         title, content = clean(raw_title), clean(raw_content)
         if not title or not content:
@@ -229,8 +229,7 @@ class CatalogueReader:
             self._on_reject(reject)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     number: int
     data: bytes
     problem: str = ""
@@ -287,6 +286,10 @@ def _parse(line: _Line) -> tuple[str, str, str]:
         if value is not None and not isinstance(value, str):
             raise _BadRow(f"{name} must be a string, not {_json_type(value)}")
     return uid.strip(), texts[0] or "", texts[1] or ""
+
+
+def _has_entity(text: str) -> bool:
+    return "&" in text and _ENTITY.search(text) is not None
 
 
 def _json_type(value: object) -> str:
