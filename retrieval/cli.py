@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     build = commands.add_parser("build", help="build an index from catalogue files")
     build.add_argument("catalogues", nargs="+", type=Path, metavar="CATALOG", help="JSON lines, plain or gzip")
     build.add_argument("--out", type=Path, required=True, metavar="INDEX", help="index folder, such as indexes/mine")
-    build.add_argument("--encoder", metavar="MODEL", help="hub id or folder of a sentence-transformers model")
+    build.add_argument(
+        "--encoder", metavar="MODEL", help="static, or hub id or folder of a sentence-transformers model"
+    )
     build.add_argument("--fields", default="title,content", help="what is encoded: title,content (default) or title")
     build.add_argument("--lead-words", type=int, default=60, help="words of the content that are encoded (default 60)")
     build.add_argument("--lexical", default="tantivy", help="tantivy (default) or rank-bm25, slow and exact")

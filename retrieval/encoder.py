@@ -156,7 +156,7 @@ class SentenceTransformerEncoder:
     def identity(self) -> EncoderIdentity:
         """Which encoder this is."""
         with self._lock:
-            dimension = self._model.get_embedding_dimension()
+            dimension = self.model.get_embedding_dimension()
         sha256 = weights_sha256(self._base)
         if self._tuned:
             adapter = sha256_of_files([self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
@@ -166,9 +166,7 @@ class SentenceTransformerEncoder:
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for questions."""
         with self._lock:
-            return self._unit(
-                self._model.encode_query(list(texts), batch_size=_QUERIES_AT_ONCE, convert_to_tensor=True)
-            )
+            return self._unit(self.model.encode_query(list(texts), batch_size=_QUERIES_AT_ONCE, convert_to_tensor=True))
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for product texts.
@@ -182,7 +180,7 @@ class SentenceTransformerEncoder:
             vectors: Vectors = np.empty((len(different), self.identity.dimension), dtype=np.float32)
             for batch in self._batches(different):
                 passages = [different[number] for number in batch]
-                encoded = self._model.encode_document(passages, batch_size=len(passages), convert_to_tensor=True)
+                encoded = self.model.encode_document(passages, batch_size=len(passages), convert_to_tensor=True)
                 vectors[batch] = self._unit(encoded)
         return vectors if len(different) == len(texts) else vectors[[numbers[text] for text in texts]]
 
@@ -192,15 +190,16 @@ class SentenceTransformerEncoder:
 
         if not texts:
             return []
-        if isinstance(self._model[0], StaticEmbedding):  # which pads nothing
+        if isinstance(self.model[0], StaticEmbedding):  # which pads nothing
             starts = range(0, len(texts), _STATIC_TEXTS_AT_ONCE)
             return [list(range(start, min(start + _STATIC_TEXTS_AT_ONCE, len(texts)))) for start in starts]
-        tokens = self._model.tokenizer(list(texts), truncation=True, max_length=self._model.max_seq_length)["input_ids"]
-        at_once = _TOKENS_AT_ONCE["cpu" if self._model.device.type == "cpu" else "gpu"]
+        tokens = self.model.tokenizer(list(texts), truncation=True, max_length=self.model.max_seq_length)["input_ids"]
+        at_once = _TOKENS_AT_ONCE["cpu" if self.model.device.type == "cpu" else "gpu"]
         return batches_by_length(list(map(len, tokens)), at_once)
 
     @cached_property
-    def _model(self) -> SentenceTransformer:
+    def model(self) -> SentenceTransformer:
+        """The model, an adapter merged into it; loaded when it is first asked for."""
         import torch
         from sentence_transformers import SentenceTransformer
 
