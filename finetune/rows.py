@@ -23,6 +23,7 @@ from finetune.split import check_no_leak, groups, is_held_out
 from retrieval.adapter import index_identity
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker, Pair, shares_of_evidence
+from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
 from retrieval.prompt import (
     NO_PRODUCT,
@@ -39,7 +40,6 @@ from retrieval.prompt import (
 from retrieval.query import Query
 from retrieval.question_file import Question, read_questions
 from retrieval.schema import Product
-from retrieval.storage import sha256_of_files
 
 _TARGET_WORDS = 30
 _AT_ONCE = 256

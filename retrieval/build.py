@@ -14,11 +14,12 @@ from retrieval.catalog import Catalogue
 from retrieval.dense import DenseIndex
 from retrieval.encoder import Encoder, SentenceTransformerEncoder
 from retrieval.errors import UsageError
+from retrieval.files import sha256_of_files
+from retrieval.generation import build_into
 from retrieval.index import HybridIndex
 from retrieval.lexical import K1, PHRASE_BOOST, TITLE_WEIGHT, B, TantivyIndex
 from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
 from retrieval.schema import Product
-from retrieval.storage import build_into, sha256_of_files
 from retrieval.vectors import VectorShards
 
 REJECTS_FILE = "rejects.jsonl"

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import EncoderMismatch, ModelNotFound
+from retrieval.files import sha256_of_files
 from retrieval.models import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -26,7 +27,6 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
-from retrieval.storage import sha256_of_files
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.errors import ModelNotFound, nearest_path
-from retrieval.storage import sha256_of_files
+from retrieval.files import sha256_of_files
 
 BASE_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_ENCODER = "product-qa/minilm-shop"

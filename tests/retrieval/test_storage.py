@@ -22,13 +22,15 @@ from retrieval.errors import (
     IndexStoreError,
     IndexVersionError,
 )
-from retrieval.storage import MANIFEST, build_into, check_files, read_manifest, sha256_of_files
+from retrieval.files import sha256_of_files
+from retrieval.generation import build_into
+from retrieval.storage import MANIFEST, check_files, read_manifest
 from tests.conftest import ROOT
 
 HOLD_LOCK = """
 import sys
 from pathlib import Path
-from retrieval.storage import build_into
+from retrieval.generation import build_into
 with build_into(Path(sys.argv[1])):
     print("building", flush=True)
     sys.stdin.read()
@@ -123,7 +125,7 @@ def test_leftovers_do_not_stand_in_the_way_of_a_first_build(tmp_path: Path) -> N
     (folder / "gen-000001").mkdir(parents=True)
     (folder / "gen-000001" / "products").write_text("half")
     with build_into(folder) as generation:
-        assert visible(folder) == [generation.name]
+        assert visible(folder) == [generation.folder.name]
         assert list(generation.folder.iterdir()) == []
     build(folder)
     check_files(folder, read_manifest(folder), every_byte=True)
@@ -189,7 +191,7 @@ def test_a_folder_without_index_says_so(tmp_path: Path) -> None:
 
 def test_a_build_that_did_not_finish_says_so(tmp_path: Path) -> None:
     (tmp_path / "gen-000001").mkdir()
-    with pytest.raises(IndexIncomplete, match="did not finish; run it again"):
+    with pytest.raises(IndexIncomplete, match="did not finish; run it again, and it goes on"):
         read_manifest(tmp_path)
 
 
@@ -206,11 +208,11 @@ def test_the_manifest_of_another_program_is_neither_read_nor_replaced(folder: Pa
 
 
 @pytest.mark.parametrize(
-    ("version", "remedy"), [(2, "update product-qa"), (0, "build it again"), ("1", "build it again")]
+    ("version", "remedy"), [(3, "update product-qa"), (1, "build it again"), ("2", "build it again")]
 )
 def test_another_format_version_tells_the_remedy(folder: Path, version: object, remedy: str) -> None:
     rewrite(folder, lambda manifest: manifest.update(format_version=version))
-    with pytest.raises(IndexVersionError, match=rf"has index format {version}, this version reads 1; {remedy}"):
+    with pytest.raises(IndexVersionError, match=rf"has index format {version}, this version reads 2; {remedy}"):
         read_manifest(folder)
 
 
