@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from retrieval.catalog import Catalogue
 from retrieval.dense import DenseIndex
 from retrieval.encoder import Encoder, SentenceTransformerEncoder
 from retrieval.errors import UsageError
 from retrieval.files import sha256_of_files
-from retrieval.generation import build_into
+from retrieval.generation import Builder, build_into
 from retrieval.index import HybridIndex
-from retrieval.lexical import K1, PHRASE_BOOST, TITLE_WEIGHT, B, TantivyIndex
+from retrieval.lexical import K1, LEXICAL_FOLDER, PHRASE_BOOST, TITLE_WEIGHT, B, TantivyIndex
 from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
 from retrieval.schema import Product
 from retrieval.vectors import VectorShards
@@ -26,7 +26,6 @@ REJECTS_FILE = "rejects.jsonl"
 FIELDS = ("title", "content")
 LEXICAL_BACKENDS = ("tantivy", "rank-bm25")
 _ENCODE_AT_ONCE = 16_384
-_SHARDS = "shards"
 _SAMPLED_QUESTIONS = 256
 _LIBRARIES = (
     "product-qa",
@@ -87,10 +86,12 @@ def build_index(
     options: BuildOptions | None = None,
     on_reject: Callable[[Reject], None] | None = None,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> HybridIndex:
     """Build an index from catalogue files; it appears in the folder when it is whole.
 
-    Malformed lines go to ``rejects.jsonl`` in the folder.
+    Malformed lines go to ``rejects.jsonl`` in the folder. A build of the same files in the same way that was cut off
+    is gone on with: products, BM25 and each shard of vectors are made once.
 
     Args:
         catalogues: Files of JSON lines, plain or gzip.
@@ -99,6 +100,7 @@ def build_index(
         options: How to build.
         on_reject: Also called with each malformed line.
         progress: Called as the work goes on.
+        tell: Called with what a user should know.
 
     Raises:
         CatalogueError: No usable row, or too many malformed lines.
@@ -110,59 +112,93 @@ def build_index(
     options = options or BuildOptions()
     report_progress = progress or _silent
     encoder = encoder or SentenceTransformerEncoder()
-    with build_into(folder, force=options.force) as generation:
-        log = RejectLog(folder / REJECTS_FILE)
+    paths = [Path(path) for path in catalogues]
+    CatalogueReader(paths)  # a wrong path is told before anything is done
+    libraries = {name: _version(name) for name in _LIBRARIES}
+    lexical = {
+        "backend": options.lexical,
+        "k1": K1,
+        "b": B,
+        "title_weight": TITLE_WEIGHT,
+        "phrase_boost": PHRASE_BOOST if options.lexical == "tantivy" else None,
+    }
 
-        def note(reject: Reject) -> None:
-            log(reject)
-            if on_reject is not None:
-                on_reject(reject)
+    def purpose() -> dict[str, Any]:
+        source = {
+            "files": [path.name for path in paths],
+            "sha256": sha256_of_files(paths),
+            "limit": options.limit,
+            "seed": options.seed if options.limit else None,
+        }
+        encoded = encoder.identity.as_dict() | {"fields": list(options.fields), "lead_words": options.lead_words}
+        return {"catalogue": source, "encoder": encoded, "lexical": lexical, "libraries": libraries}
 
-        reader = CatalogueReader(
-            catalogues, limit=options.limit, seed=options.seed, max_errors=options.max_errors, on_reject=note
-        )
-        catalogue = Catalogue.write(reader, generation.folder, lambda done: report_progress("read", done, None))
-        if options.lexical == "tantivy":
+    with build_into(folder, purpose, force=options.force) as generation:
+        catalogue, counts = _read(catalogues, folder, generation, options, on_reject, report_progress)
+        if options.lexical == "tantivy" and generation.finished("lexical") is None:
             done = partial(report_progress, "lexical")
             TantivyIndex.write(_counted(catalogue, done), generation.folder)
-        shards = VectorShards(generation.folder / _SHARDS)
-        _encode(catalogue, encoder, options, shards, report_progress)
+            generation.finish("lexical", {}, generation.folder / LEXICAL_FOLDER)
+        shards = VectorShards(generation.scratch / "shards")
+        if generation.resumes and tell is not None:
+            tell(f"Going on with a build that was cut off: {shards.rows:,} of {len(catalogue):,} products are encoded.")
+        encode(catalogue, encoder, options, shards, report_progress)
         dense = DenseIndex.build(shards, encoder.encode_queries(_sample_questions(catalogue)))
         dense.save(generation.folder)
-        shutil.rmtree(shards.folder)
         generation.commit(
             {
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "counts": reader.report.as_dict(),
-                "catalogue": {
-                    "files": [path.name for path in reader.paths],
-                    "sha256": sha256_of_files(reader.paths),
-                    "limit": options.limit,
-                    "seed": options.seed if options.limit else None,
-                },
-                "encoder": encoder.identity.as_dict()
-                | {"fields": list(options.fields), "lead_words": options.lead_words},
+                "counts": counts,
                 "dense": dense.parameters,
-                "lexical": {
-                    "backend": options.lexical,
-                    "k1": K1,
-                    "b": B,
-                    "title_weight": TITLE_WEIGHT,
-                    "phrase_boost": PHRASE_BOOST if options.lexical == "tantivy" else None,
-                },
-                "libraries": {name: _version(name) for name in _LIBRARIES},
+                **generation.purpose,
             }
         )
     return HybridIndex.open(folder, encoder=encoder)
 
 
-def _encode(
-    catalogue: Catalogue, encoder: Encoder, options: BuildOptions, shards: VectorShards, progress: Progress
+def _read(
+    catalogues: Sequence[Path | str],
+    folder: Path,
+    generation: Builder,
+    options: BuildOptions,
+    on_reject: Callable[[Reject], None] | None,
+    progress: Progress,
+) -> tuple[Catalogue, dict[str, Any]]:
+    counts = generation.finished("read")
+    if counts is not None:
+        return Catalogue(generation.folder), counts
+    log = RejectLog(folder / REJECTS_FILE)
+
+    def note(reject: Reject) -> None:
+        log(reject)
+        if on_reject is not None:
+            on_reject(reject)
+
+    reader = CatalogueReader(
+        catalogues, limit=options.limit, seed=options.seed, max_errors=options.max_errors, on_reject=note
+    )
+    catalogue = Catalogue.write(reader, generation.folder, lambda done: progress("read", done, None))
+    counts = reader.report.as_dict()
+    generation.finish("read", counts, *catalogue.files)
+    return catalogue, counts
+
+
+def encode(
+    products: Sequence[Product], encoder: Encoder, options: BuildOptions, shards: VectorShards, progress: Progress
 ) -> None:
-    for start in range(shards.rows, len(catalogue), _ENCODE_AT_ONCE):
-        rows = range(start, min(start + _ENCODE_AT_ONCE, len(catalogue)))
-        shards.append(encoder.encode_passages([passage(catalogue[row], options) for row in rows]))
-        progress("encode", rows.stop, len(catalogue))
+    """Encode products that are not in the shards yet; what is done is kept when it is cut off.
+
+    Args:
+        products: The products, in row order.
+        encoder: The encoder.
+        options: Which of their text is encoded.
+        shards: Where the vectors go.
+        progress: Called as the work goes on.
+    """
+    for start in range(shards.rows, len(products), _ENCODE_AT_ONCE):
+        rows = range(start, min(start + _ENCODE_AT_ONCE, len(products)))
+        shards.append(encoder.encode_passages([passage(products[row], options) for row in rows]))
+        progress("encode", rows.stop, len(products))
 
 
 def _sample_questions(catalogue: Catalogue) -> list[str]:

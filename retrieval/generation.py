@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,26 +27,25 @@ class Builder:
 
     Attributes:
         folder: Where its files go.
-        scratch: A folder in it for what is removed when it is whole.
+        purpose: What decides what is made.
         resumes: It goes on from where a build for the same purpose was cut off.
     """
 
-    def __init__(self, index_folder: Path, purpose: dict[str, Any] | None) -> None:
+    def __init__(self, index_folder: Path, purpose: dict[str, Any]) -> None:
         """Take up the generation that was begun for this purpose, or begin one; remove those begun for another."""
         self._index_folder = index_folder
-        self._resumable = purpose is not None
+        self.purpose = purpose
         self.resumes = False
         for folder in _unnamed(index_folder):
             self.folder = folder
-            if self._resumable and self.finished(_PURPOSE) == purpose:
+            if purpose and self.finished(_PURPOSE) == purpose:
                 self.resumes = True
                 return
             shutil.rmtree(folder)
         last = max((int(folder.name.removeprefix("gen-")) for folder in generations(index_folder)), default=0)
         self.folder = index_folder / f"gen-{last + 1:06d}"
         self.folder.mkdir()
-        if purpose is not None:
-            self.finish(_PURPOSE, purpose)
+        self.finish(_PURPOSE, purpose)
 
     @property
     def scratch(self) -> Path:
@@ -83,7 +82,7 @@ class Builder:
     @property
     def can_go_on(self) -> bool:
         """Whether something is done from which a build for the same purpose can go on."""
-        return self._resumable and len(files_below(self.folder / _UNFINISHED)) > 1
+        return bool(self.purpose) and len(files_below(self.folder / _UNFINISHED)) > 1
 
     def commit(self, facts: dict[str, Any], shared: dict[str, Any] | None = None) -> None:
         """Seal the generation: flush and checksum its files, then put the manifest in force.
@@ -119,7 +118,7 @@ class Builder:
 
 
 @contextmanager
-def build_into(folder: Path, *, force: bool = False, purpose: dict[str, Any] | None = None) -> Iterator[Builder]:
+def build_into(folder: Path, purpose: Callable[[], dict[str, Any]] = dict, *, force: bool = False) -> Iterator[Builder]:
     """Hold the lock of an index folder while a new generation of it is built.
 
     On leaving, whatever the manifest does not name is removed: after a commit the old generation, after a failure the
@@ -127,9 +126,9 @@ def build_into(folder: Path, *, force: bool = False, purpose: dict[str, Any] | N
 
     Args:
         folder: The index folder.
+        purpose: Returns all that decides what the build makes, as JSON data; called when the folder is locked. Only a
+            build for the same purpose goes on where another was cut off; for none, none does.
         force: Replace an index that is there.
-        purpose: All that decides what the build makes, as JSON data. Only a build for the same purpose goes on where
-            another was cut off; without one, none does.
 
     Raises:
         IndexExists: There is an index and ``force`` is not set.
@@ -151,7 +150,7 @@ def build_into(folder: Path, *, force: bool = False, purpose: dict[str, Any] | N
     try:
         _refuse_to_replace(folder, force=force)
         try:
-            generation = Builder(folder, purpose)
+            generation = Builder(folder, purpose())
             try:
                 yield generation
             finally:

@@ -9,8 +9,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from retrieval.catalog import Catalogue
-from retrieval.dense import DenseIndex
+from retrieval.dense import DenseIndex, Mask
 from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder, Vectors
 from retrieval.errors import EncoderMismatch, IndexDamaged, UsageError
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
@@ -43,6 +45,7 @@ class HybridIndex:
         self.catalogue = catalogue
         self.reranker: Reranker | None = None
         self._dense = dense
+        self._excluded: Mask | None = None
         self._given_encoder = encoder
         self._opening = Lock()
 
@@ -93,10 +96,13 @@ class HybridIndex:
     @classmethod
     def _compose(cls, folder: Path, manifest: dict[str, Any], encoder: Encoder | None) -> HybridIndex:
         generation = folder / manifest["generation"]
-        index = cls(folder, manifest, Catalogue(generation), DenseIndex.open(generation), encoder)
+        dense = DenseIndex.open(generation)
+        index = cls(folder, manifest, Catalogue(generation), dense, encoder)
         if manifest["lexical"]["backend"] == "tantivy":
             index._lexical = TantivyIndex(generation)
-        sizes = {"products": len(index.catalogue), "vectors": len(index._dense), "BM25": len(index._lexical)}
+        removed = int(np.count_nonzero(index.catalogue.removed))
+        index._excluded = index.catalogue.removed if removed else None
+        sizes = {"products": len(index.catalogue), "vectors": len(dense) - removed, "BM25": len(index._lexical)}
         if len(set(sizes.values())) != 1:
             raise IndexDamaged(f"The parts of {folder} are out of step ({sizes}); build the index again.")
         return index
@@ -178,7 +184,7 @@ class HybridIndex:
             return []
         depth = max(k, CANDIDATES)
         vectors = self.encoder.encode_queries([query.english for query in queries])
-        dense = self._dense.search(vectors, depth)
+        dense = self._dense.search(vectors, depth, self._excluded)
         return [
             self._hits(query, vector, nearest, self._lexical.search(query, depth), k)
             for query, vector, nearest in zip(queries, vectors, dense, strict=True)
@@ -191,7 +197,7 @@ class HybridIndex:
         cosines = self._dense.cosines(vector, [row for row, _ in fused])
         bm25 = dict(lexical)
         hits = [
-            Hit(self.catalogue[row], rank, score, ranks[0].get(row), ranks[1].get(row), cosine, bm25.get(row))
+            Hit(self.catalogue.at(row), rank, score, ranks[0].get(row), ranks[1].get(row), cosine, bm25.get(row))
             for rank, ((row, score), cosine) in enumerate(zip(fused, cosines, strict=True), start=1)
         ]
         if self.reranker is not None:
@@ -201,7 +207,7 @@ class HybridIndex:
     def product(self, uid: str) -> Product | None:
         """Return the product with this uid, or whose twin has it; None when there is none."""
         row = self.catalogue.find(uid)
-        return None if row is None else self.catalogue[row]
+        return None if row is None else self.catalogue.at(row)
 
     def verify(self) -> None:
         """Hash every file and compare the parts with each other.

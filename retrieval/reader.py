@@ -110,7 +110,8 @@ class CatalogueReader:
     """Iterates over the usable products of catalogue files and counts everything else.
 
     Rows that repeat a uid are counted and skipped. A row with another uid but the exact text of an earlier product is
-    that product's twin: it is not yielded but noted in ``twins``, under the earlier product's place in the stream.
+    that product's twin: it is not yielded but noted in ``twins``, under the earlier product's place in the stream, and
+    in ``twin_places`` under its own place among all uids, products and twins.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class CatalogueReader:
         seed: int = 0,
         max_errors: int = DEFAULT_MAX_ERRORS,
         on_reject: Callable[[Reject], None] | None = None,
+        on_drop: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare a reading.
 
@@ -130,6 +132,7 @@ class CatalogueReader:
             seed: Seed of that sample.
             max_errors: Malformed lines to tolerate.
             on_reject: Called with each malformed line.
+            on_drop: Called with the uid of each row that lacks a title or a content.
 
         Raises:
             UsageError: ``limit`` or ``max_errors`` is out of range, or there is no path.
@@ -147,10 +150,12 @@ class CatalogueReader:
                 raise CatalogueError(f"No catalogue file at {path}{nearest_path(path)}.")
         self.report = CatalogueReport()
         self.twins: dict[int, list[str]] = {}
+        self.twin_places: dict[str, int] = {}
         self._limit = limit
         self._seed = seed
         self._max_errors = max_errors
         self._on_reject = on_reject
+        self._on_drop = on_drop
         self._digest_of_uid: dict[str, bytes] = {}
         self._row_of_digest: dict[bytes, int] = {}
 
@@ -197,6 +202,8 @@ class CatalogueReader:
         if not title or not content:
             missing = [name for name, text in (("title", title), ("content", content)) if not text]
             self.report.dropped[", ".join(f"no {name}" for name in missing)] += 1
+            if self._on_drop is not None:
+                self._on_drop(uid)
             return None
         digest = hashlib.blake2b(f"{title}\0{content}".encode(), digest_size=16).digest()
         known = self._digest_of_uid.get(uid)
@@ -209,6 +216,7 @@ class CatalogueReader:
         row = self._row_of_digest.setdefault(digest, self.report.usable)
         self._digest_of_uid[uid] = digest
         if row != self.report.usable:
+            self.twin_places[uid] = self.report.usable + self.report.twins
             self.report.twins += 1
             self.twins.setdefault(row, []).append(uid)
             return None

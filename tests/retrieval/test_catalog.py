@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from retrieval import catalog
-from retrieval.catalog import PRODUCTS_FILE, TWINS_FILE, Catalogue
+from retrieval.catalog import Catalogue
 from retrieval.errors import CatalogueError, IndexDamaged
 from retrieval.reader import CatalogueReader
 from retrieval.schema import Product
+from retrieval.tables import PRODUCTS_FILE, TWINS_FILE
 from tests.conftest import ROWS, WriteCatalogue
 
 TWIN_ROWS = [{**ROWS[1], "uid": "MUG2B"}, {**ROWS[5], "uid": "LAMP1B"}, {**ROWS[1], "uid": "MUG2C"}]
