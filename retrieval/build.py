@@ -110,11 +110,10 @@ def build_index(
     """
     folder = Path(folder)
     options = options or BuildOptions()
-    report_progress = progress or _silent
+    report_progress = progress or silent
     encoder = encoder or SentenceTransformerEncoder()
     paths = [Path(path) for path in catalogues]
     CatalogueReader(paths)  # a wrong path is told before anything is done
-    libraries = {name: _version(name) for name in _LIBRARIES}
     lexical = {
         "backend": options.lexical,
         "k1": K1,
@@ -131,13 +130,13 @@ def build_index(
             "seed": options.seed if options.limit else None,
         }
         encoded = encoder.identity.as_dict() | {"fields": list(options.fields), "lead_words": options.lead_words}
-        return {"catalogue": source, "encoder": encoded, "lexical": lexical, "libraries": libraries}
+        return {"catalogue": source, "encoder": encoded, "lexical": lexical, "libraries": library_versions()}
 
     with build_into(folder, purpose, force=options.force) as generation:
         catalogue, counts = _read(catalogues, folder, generation, options, on_reject, report_progress)
         if options.lexical == "tantivy" and generation.finished("lexical") is None:
             done = partial(report_progress, "lexical")
-            TantivyIndex.write(_counted(catalogue, done), generation.folder)
+            TantivyIndex.write(counted(catalogue, done), generation.folder)
             generation.finish("lexical", {}, generation.folder / LEXICAL_FOLDER)
         shards = VectorShards(generation.scratch / "shards")
         if generation.resumes and tell is not None:
@@ -167,6 +166,21 @@ def _read(
     counts = generation.finished("read")
     if counts is not None:
         return Catalogue(generation.folder), counts
+    reader = CatalogueReader(
+        catalogues,
+        limit=options.limit,
+        seed=options.seed,
+        max_errors=options.max_errors,
+        on_reject=log_rejects(folder, on_reject),
+    )
+    catalogue = Catalogue.write(reader, generation.folder, lambda done: progress("read", done, None))
+    counts = reader.report.as_dict()
+    generation.finish("read", counts, *catalogue.files)
+    return catalogue, counts
+
+
+def log_rejects(folder: Path, on_reject: Callable[[Reject], None] | None) -> Callable[[Reject], None]:
+    """Start the log of malformed lines in an index folder; returns what notes one there and passes it on."""
     log = RejectLog(folder / REJECTS_FILE)
 
     def note(reject: Reject) -> None:
@@ -174,13 +188,7 @@ def _read(
         if on_reject is not None:
             on_reject(reject)
 
-    reader = CatalogueReader(
-        catalogues, limit=options.limit, seed=options.seed, max_errors=options.max_errors, on_reject=note
-    )
-    catalogue = Catalogue.write(reader, generation.folder, lambda done: progress("read", done, None))
-    counts = reader.report.as_dict()
-    generation.finish("read", counts, *catalogue.files)
-    return catalogue, counts
+    return note
 
 
 def encode(
@@ -214,14 +222,20 @@ def passage(product: Product, options: BuildOptions) -> str:
     return f"{product.title}. {' '.join(product.content.split()[: options.lead_words])}"
 
 
-def _counted(catalogue: Catalogue, progress: Callable[[int, int], None]) -> Iterator[Product]:
+def counted(catalogue: Catalogue, progress: Callable[[int, int], None]) -> Iterator[Product]:
+    """Yield the products of a catalogue; ``progress`` is called with their number and that of all."""
     for done, product in enumerate(catalogue, start=1):
         yield product
         progress(done, len(catalogue))
 
 
-def _silent(_step: str, _done: int, _total: int | None) -> None:
-    pass
+def silent(_step: str, _done: int, _total: int | None) -> None:
+    """Show no progress."""
+
+
+def library_versions() -> dict[str, str | None]:
+    """Return the versions of the libraries that an index depends on."""
+    return {name: _version(name) for name in _LIBRARIES}
 
 
 def _version(distribution: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from retrieval.tables import (
     PRODUCT_COLUMNS,
     PRODUCTS_FILE,
     ROWS_FILE,
+    ROWS_PER_BATCH,
     TWINS_FILE,
     Twins,
     map_table,
@@ -31,14 +31,12 @@ if TYPE_CHECKING:
     import pandas
     from datasets import Dataset
 
-_ROWS_PER_BATCH = 4_096
-
 
 class Catalogue(Sequence[Product]):
     """A read-only sequence of products over memory-mapped Arrow files.
 
-    A product keeps its row as long as it is in the catalogue. Updates add rows behind the others, in files of their own,
-    and mark rows as removed; a sequence of all products passes over those. Every uid, of a product or of a twin, has a
+    A product keeps its row as long as it is in the catalogue. Updates add rows behind the others, in files of
+    their own, and mark rows as removed; a sequence of all products passes over those. Every uid, of a product or twin, has a
     place, its rank in the order of the catalogue: a uid that was changed keeps it, though its row is a new one.
 
     The files of products have the stream layout of Hugging Face Datasets, so ``Dataset.from_file`` reads them too.
@@ -87,14 +85,11 @@ class Catalogue(Sequence[Product]):
         """
         folder = Path(folder)
 
-        def batches() -> Iterator[list[Product]]:
-            products = iter(reader)
-            while batch := list(islice(products, _ROWS_PER_BATCH)):
-                yield batch
-                if progress is not None:
-                    progress(reader.report.rows)
+        def after_batch() -> None:
+            if progress is not None:
+                progress(reader.report.rows)
 
-        write_products(folder / PRODUCTS_FILE, batches())
+        write_products(folder / PRODUCTS_FILE, reader, after_batch)
         pairs = [(row, uid, reader.twin_places[uid]) for row, uids in reader.twins.items() for uid in uids]
         of_twins = np.fromiter(reader.twin_places.values(), dtype=np.int64)
         everything = np.arange(reader.report.usable + len(of_twins))
@@ -126,23 +121,20 @@ class Catalogue(Sequence[Product]):
         return self.at(int(self.live[place]))
 
     def __iter__(self) -> Iterator[Product]:
-        for batch in self.batches(self.live):
-            yield from batch
+        return self.of_rows(self.live)
 
     def at(self, row: int) -> Product:
         """Return the product of a row."""
         uid, title, content = (column[row].as_py() for column in self._table.columns)
         return Product(uid, title, content, self.twins.of(row))
 
-    def batches(self, rows: NDArray[np.int64]) -> Iterator[list[Product]]:
-        """Yield the products of rows, some thousands at a time."""
-        for start in range(0, len(rows), _ROWS_PER_BATCH):
-            wanted = rows[start : start + _ROWS_PER_BATCH]
+    def of_rows(self, rows: NDArray[np.int64]) -> Iterator[Product]:
+        """Yield the products of rows; some thousands at a time are in memory."""
+        for start in range(0, len(rows), ROWS_PER_BATCH):
+            wanted = rows[start : start + ROWS_PER_BATCH]
             columns = (column.to_pylist() for column in self._table.take(wanted).columns)
-            yield [
-                Product(*texts, self.twins.of(int(row)))
-                for row, texts in zip(wanted, zip(*columns, strict=True), strict=True)
-            ]
+            for row, (uid, title, content) in zip(wanted.tolist(), zip(*columns, strict=True), strict=True):
+                yield Product(uid, title, content, self.twins.of(row))
 
     def find(self, uid: str) -> int | None:
         """Return the row of the product with this uid, or whose twin has it; None when there is none."""

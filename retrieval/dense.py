@@ -91,6 +91,53 @@ class DenseIndex:
         except RuntimeError as error:
             raise IndexDamaged(f"{path} is not a readable FAISS index; build the index again.") from error
 
+    @classmethod
+    def extended(cls, folder: Path, parts: Sequence[Vectors]) -> DenseIndex:
+        """Read the index in a folder into memory and append vectors: a clustered one keeps its centroids.
+
+        Raises:
+            IndexDamaged: FAISS cannot read the file.
+        """
+        import faiss
+
+        cls.open(folder)
+        index = cls(faiss.read_index(str(folder / VECTORS_FILE)))
+        index._add(parts)
+        return index
+
+    def rearranged(self, rows: NDArray[np.int64]) -> DenseIndex:
+        """Return an index of some of the rows in another order: row ``i`` of it is ``rows[i]`` of this one.
+
+        Vectors that are compared one by one are indexed anew, by the method that suits their number. Clustered ones
+        keep their centroids and their codes.
+        """
+        import faiss
+
+        if not self.clustered:
+            return DenseIndex.build([self.vectors(rows)])
+        new_row = np.full(len(self), -1, dtype=np.int64)
+        new_row[rows] = np.arange(len(rows))
+        old, size = self._faiss.invlists, self._faiss.code_size
+        lists = faiss.ArrayInvertedLists(old.nlist, size)
+        for number in range(old.nlist):
+            held = old.list_size(number)
+            if not held:
+                continue
+            ids = new_row[faiss.rev_swig_ptr(old.get_ids(number), held)]
+            codes = faiss.rev_swig_ptr(old.get_codes(number), held * size).reshape(held, size)
+            kept = np.flatnonzero(ids >= 0)
+            kept = kept[np.argsort(ids[kept])]
+            ids, codes = ids[kept], np.ascontiguousarray(codes[kept])
+            if len(kept):
+                lists.add_entries(number, len(kept), faiss.swig_ptr(ids), faiss.swig_ptr(codes))
+        index: Any = faiss.clone_index(self._faiss)
+        index.make_direct_map(False)
+        index.replace_invlists(lists)
+        index.ntotal = len(rows)
+        index.make_direct_map(True)
+        index.referenced_objects = [lists]
+        return DenseIndex(index)
+
     def save(self, folder: Path) -> None:
         """Write the index into a folder.
 
@@ -111,18 +158,24 @@ class DenseIndex:
     def parameters(self) -> dict[str, Any]:
         """Return what the manifest records of the method."""
         common = {"backend": "faiss", "metric": "inner product"}
-        if not self._clustered:
+        if not self.clustered:
             return common | {"method": "flat", f"recall@{RECALL_AT}": 1.0}
         chosen = {"method": "ivf, 8-bit", "nlist": self._faiss.nlist, "nprobe": self._faiss.nprobe}
         return common | chosen | {f"recall@{RECALL_AT}": self._recall}
 
     @property
-    def _clustered(self) -> bool:
+    def clustered(self) -> bool:
+        """Whether the vectors are clustered, not compared one by one."""
         return hasattr(self._faiss, "nprobe")
 
     def cosines(self, vector: Vectors, rows: Sequence[int]) -> list[float]:
         """Return the cosine between a unit vector ``(dimension,)`` and each of these rows."""
-        found: list[float] = (self._faiss.reconstruct_batch(np.asarray(rows, dtype=np.int64)) @ vector).tolist()
+        found: list[float] = (self.vectors(np.asarray(rows, dtype=np.int64)) @ vector).tolist()
+        return found
+
+    def vectors(self, rows: NDArray[np.int64]) -> Vectors:
+        """Return the vectors ``(n, dimension)`` of rows; clustered ones as their codes tell."""
+        found: Vectors = self._faiss.reconstruct_batch(rows)
         return found
 
     def search(self, vectors: Vectors, k: int, excluded: Mask | None = None) -> list[list[tuple[int, float]]]:
@@ -142,7 +195,7 @@ class DenseIndex:
         if not k:
             return [[] for _ in vectors]
         scores, rows = self._search(vectors, k, excluded)
-        if self._clustered and (rows < 0).any():  # the lists that were read hold fewer than k
+        if self.clustered and (rows < 0).any():  # the lists that were read hold fewer than k
             scores, rows = self._search(vectors, k, excluded, self._faiss.nlist)
         return [
             sorted(zip(r.tolist(), s.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
@@ -157,7 +210,7 @@ class DenseIndex:
         if excluded is not None:
             bits = np.packbits(~np.asarray(excluded, dtype=bool), bitorder="little")
             wanted["sel"] = library.IDSelectorBitmap(bits)
-        if not self._clustered:
+        if not self.clustered:
             parameters = library.SearchParameters(**wanted) if wanted else None
         else:
             parameters = library.SearchParametersIVF(nprobe=probes or self._faiss.nprobe, **wanted)

@@ -82,7 +82,7 @@ class Builder:
     @property
     def can_go_on(self) -> bool:
         """Whether something is done from which a build for the same purpose can go on."""
-        return bool(self.purpose) and len(files_below(self.folder / _UNFINISHED)) > 1
+        return bool(self.purpose) and len(list(self.scratch.glob("*.json"))) > 1
 
     def commit(self, facts: dict[str, Any], shared: dict[str, Any] | None = None) -> None:
         """Seal the generation: flush and checksum its files, then put the manifest in force.
@@ -97,7 +97,7 @@ class Builder:
             if self.folder / _UNFINISHED in path.parents:
                 continue
             name, state = path.relative_to(self.folder).as_posix(), path.stat()
-            recorded = {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
+            recorded: dict[str, Any] = {"bytes": state.st_size, "mtime_ns": state.st_mtime_ns}
             before = (shared or {}).get(name, {})
             if recorded.items() <= before.items():
                 recorded = before
@@ -153,8 +153,9 @@ def build_into(folder: Path, purpose: Callable[[], dict[str, Any]] = dict, *, fo
             generation = Builder(folder, purpose())
             try:
                 yield generation
-            finally:
+            except BaseException:
                 kept = generation.folder if generation.can_go_on else None
+                raise
         except OSError as error:
             told = "; what is done is kept, and the same command goes on from there" if kept else ""
             raise IndexStoreError(f"Building {folder} failed: {error.strerror or error}{told}.") from error

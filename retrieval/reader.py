@@ -123,6 +123,7 @@ class CatalogueReader:
         max_errors: int = DEFAULT_MAX_ERRORS,
         on_reject: Callable[[Reject], None] | None = None,
         on_drop: Callable[[str], None] | None = None,
+        may_be_empty: bool = False,
     ) -> None:
         """Prepare a reading.
 
@@ -133,6 +134,7 @@ class CatalogueReader:
             max_errors: Malformed lines to tolerate.
             on_reject: Called with each malformed line.
             on_drop: Called with the uid of each row that lacks a title or a content.
+            may_be_empty: Take files without a usable row.
 
         Raises:
             UsageError: ``limit`` or ``max_errors`` is out of range, or there is no path.
@@ -156,6 +158,7 @@ class CatalogueReader:
         self._max_errors = max_errors
         self._on_reject = on_reject
         self._on_drop = on_drop
+        self._may_be_empty = may_be_empty
         self._digest_of_uid: dict[str, bytes] = {}
         self._row_of_digest: dict[bytes, int] = {}
 
@@ -178,7 +181,7 @@ class CatalogueReader:
             if product is not None:
                 self.report.usable += 1
                 yield product
-        if not self.report.usable:
+        if not self.report.usable and not self._may_be_empty:
             names = ", ".join(str(path) for path in self.paths)
             raise CatalogueError(
                 f"No usable row in {names}: of {self.report.rows} rows, {self.report.dropped.total()} lack a title or "

@@ -25,6 +25,8 @@ from retrieval.files import sha256_of_files
 FORMAT = "product-qa-index"
 FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
+OWN_KEYS = ("format", "format_version", "generation", "files", "checksum")
+"""Keys of a manifest that say nothing of what the index was made of."""
 _BUILD = "python -m retrieval build CATALOG --out"
 _GENERATION = re.compile(r"gen-(\d{6})")
 

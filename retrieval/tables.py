@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ ADDED_FILES = "products-*.arrow"
 ROWS_FILE = "rows.arrow"
 TWINS_FILE = "twins.arrow"
 PRODUCT_COLUMNS = ["uid", "title", "content"]
+ROWS_PER_BATCH = 4_096
 
 
 class Twins:
@@ -30,12 +32,15 @@ class Twins:
         self._uids = table["uid"]
         self.rows: NDArray[np.int64] = table["row"].to_numpy()
         self.places: NDArray[np.int64] = table["place"].to_numpy()
+        self._having = frozenset(self.rows.tolist())
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def of(self, row: int) -> tuple[str, ...]:
         """Return the other uids of a row."""
+        if row not in self._having:
+            return ()
         return tuple(uid for uid, _ in self.with_places(row))
 
     def with_places(self, row: int) -> list[tuple[str, int]]:
@@ -56,16 +61,25 @@ class Twins:
         return zip(self.rows.tolist(), self._uids.to_pylist(), self.places.tolist(), strict=True)
 
 
-def write_products(path: Path, batches: Iterable[Sequence[Product]]) -> None:
-    """Write products, as an Arrow stream of these batches."""
+def write_products(path: Path, products: Iterable[Product], progress: Callable[[], None] | None = None) -> None:
+    """Write products as an Arrow stream; memory does not grow with their number.
+
+    Args:
+        path: The file.
+        products: The products.
+        progress: Called after each batch.
+    """
     import pyarrow as pa
 
     schema = pa.schema([("uid", pa.string()), ("title", pa.string()), ("content", pa.large_string())])
+    rest = iter(products)
     with pa.ipc.new_stream(str(path), schema) as stream:
-        for batch in batches:
+        while batch := list(islice(rest, ROWS_PER_BATCH)):
             columns = [[p.uid for p in batch], [p.title for p in batch], [p.content for p in batch]]
             arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
             stream.write_batch(pa.record_batch(arrays, schema=schema))
+            if progress is not None:
+                progress()
 
 
 def write_rows(folder: Path, places: NDArray[np.int64], removed: Sequence[int] | NDArray[np.int64]) -> None:

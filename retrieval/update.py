@@ -1,0 +1,265 @@
+"""Updates of an index: rows removed, added and changed; only what has another text is encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval.build import BuildOptions, Progress, counted, encode, library_versions, log_rejects, passage, silent
+from retrieval.catalog import Catalogue
+from retrieval.dense import DenseIndex
+from retrieval.encoder import Encoder, Vectors
+from retrieval.errors import CatalogueError, UsageError
+from retrieval.files import sha256_of_files
+from retrieval.generation import Builder, build_into
+from retrieval.index import HybridIndex
+from retrieval.lexical import TantivyIndex
+from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, CatalogueReport, Reject
+from retrieval.revision import Revision, revise, write_compacted, write_revised
+from retrieval.storage import OWN_KEYS, read_manifest
+from retrieval.vectors import VectorShards
+
+COMPACT_FROM = 0.1
+"""Share of removed rows from which it is advisable to compact."""
+
+
+def update_index(
+    folder: Path | str,
+    *,
+    add: Sequence[Path | str] = (),
+    remove: Collection[str] = (),
+    encoder: Encoder | None = None,
+    max_errors: int = DEFAULT_MAX_ERRORS,
+    on_reject: Callable[[Reject], None] | None = None,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> HybridIndex:
+    """Remove products from an index, then add and change others; the next index appears in the folder when it is whole.
+
+    A row whose uid the index knows replaces the earlier one, and keeps its place in the order of the catalogue; when it
+    lacks a title or a content, the product is removed. Where vectors are compared one by one, the files are those that
+    a fresh build of the resulting catalogue would write. Where they are clustered, rows are appended and marked as
+    removed: until ``compact_index``, the centroids are the old ones and BM25 counts removed rows in its statistics.
+
+    Args:
+        folder: The index folder.
+        add: Files of JSON lines, plain or gzip, with rows that are added or changed.
+        remove: Uids to remove.
+        encoder: The encoder the index was built with; by default the manifest names it. Used only if a text is new.
+        max_errors: Malformed lines to tolerate.
+        on_reject: Called with each malformed line.
+        progress: Called as the work goes on.
+        tell: Called with what a user should know.
+
+    Raises:
+        UsageError: Nothing is to be added or removed.
+        CatalogueError: Too many malformed lines, or nothing would be left.
+        IndexStoreError: The index cannot be used, or the folder cannot be written to.
+        EncoderMismatch: ``encoder`` is not the one that the index was built with.
+    """
+    if not add and not remove:
+        raise UsageError("Nothing to do: name files to --add or uids to --remove.")
+    folder, paths, remove = Path(folder), [Path(path) for path in add], set(remove)
+    progress, tell = progress or silent, tell or _ignore
+    if paths:
+        CatalogueReader(paths)  # a wrong path is told before anything is done
+    purpose = {"add": sha256_of_files(paths), "remove": sorted(remove)}
+    with _next_generation(folder, purpose) as generation:
+        old = _open_verified(folder, encoder)
+        reject = log_rejects(folder, on_reject)
+        new, read = _read(generation, paths, max_errors, reject, progress)
+        revision = revise(old.catalogue, new, remove, read["emptied"])
+        if revision.unknown:
+            some = ", ".join(revision.unknown[:3]) + (", …" if len(revision.unknown) > 3 else "")
+            tell(f"{len(revision.unknown):,} of the uids to remove are not in {folder}: {some}")
+        if len(old.catalogue) - len(revision.gone) + len(revision.rows) == 0:
+            raise CatalogueError(f"Nothing would be left in {folder}; delete the folder instead.")
+        if not revision.changes_nothing:
+            catalogue, dense, encoded = _write(generation, old, revision, progress, tell)
+            generation.commit(
+                _facts(
+                    old.manifest,
+                    dense=dense,
+                    counts=_counts(catalogue),
+                    catalogue=_source(old.manifest["catalogue"], generation.purpose, paths),
+                    updated={
+                        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                        "read": read["counts"],
+                        "added": revision.added,
+                        "changed": revision.changed,
+                        "unchanged": revision.unchanged,
+                        "removed": revision.removed,
+                        "not_there": len(revision.unknown),
+                        "encoded": encoded,
+                    },
+                ),
+                shared=old.manifest["files"],
+            )
+    return HybridIndex.open(folder, encoder=encoder)
+
+
+def compact_index(
+    folder: Path | str, *, encoder: Encoder | None = None, progress: Progress | None = None
+) -> HybridIndex:
+    """Write an index anew without its removed rows, in the order of the catalogue; nothing is encoded.
+
+    Clustered vectors keep their centroids and codes. An index without removed or appended rows is left as it is.
+
+    Args:
+        folder: The index folder.
+        encoder: The encoder the index was built with, for the index that is returned.
+        progress: Called as the work goes on.
+
+    Raises:
+        IndexStoreError: The index cannot be used, or the folder cannot be written to.
+    """
+    folder = Path(folder)
+    with _next_generation(folder, {"compact": True}) as generation:
+        old = _open_verified(folder, encoder)
+        if not _is_compact(old.catalogue):
+            _compact(generation, old.catalogue, DenseIndex.open(old.catalogue.folder), old.manifest, progress or silent)
+            generation.commit(_facts(old.manifest))
+    return HybridIndex.open(folder, encoder=encoder)
+
+
+def removed_share(index: HybridIndex) -> float:
+    """Return the share of the rows of an index that are removed."""
+    return float(index.catalogue.removed.mean())
+
+
+def _next_generation(folder: Path, purpose: dict[str, Any]) -> AbstractContextManager[Builder]:
+    read_manifest(folder)  # a wrong folder is told before it is made
+    return build_into(folder, lambda: purpose | {"after": read_manifest(folder)["checksum"]}, force=True)
+
+
+def _open_verified(folder: Path, encoder: Encoder | None) -> HybridIndex:
+    """Open the index that is to change, every byte of it checked: damage must not be sealed with new hashes."""
+    index = HybridIndex.open(folder, encoder=encoder, rerank="none")
+    index.verify()
+    return index
+
+
+def _read(
+    generation: Builder, paths: list[Path], max_errors: int, on_reject: Callable[[Reject], None], progress: Progress
+) -> tuple[Catalogue | None, dict[str, Any]]:
+    """Read the rows that are added or changed into the generation's scratch folder.
+
+    Returns:
+        Their catalogue, or None when there is none, and its counts and the uids of rows without title or content.
+    """
+    into = generation.scratch / "added"
+    read = generation.finished("read")
+    if read is None:
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir()
+        emptied: list[str] = []
+        counts = CatalogueReport().as_dict()
+        if paths:
+            reader = CatalogueReader(
+                paths, max_errors=max_errors, on_reject=on_reject, on_drop=emptied.append, may_be_empty=True
+            )
+            Catalogue.write(reader, into, lambda done: progress("read", done, None))
+            counts = reader.report.as_dict()
+        read = {"counts": counts, "emptied": emptied}
+        generation.finish("read", read, into)
+    return Catalogue(into) if paths else None, read
+
+
+def _write(
+    generation: Builder,
+    old: HybridIndex,
+    revision: Revision,
+    progress: Progress,
+    tell: Callable[[str], None],
+) -> tuple[Catalogue, dict[str, Any], int]:
+    """Write the next state of an index into a generation.
+
+    Returns:
+        The catalogue, what the manifest says of the dense half, and how many texts were encoded.
+    """
+    vectors, encoded = _vectors(generation, old, revision, progress, tell)
+    before = old.catalogue.folder
+    dense = DenseIndex.extended(before, [vectors])
+    if dense.clustered and old.manifest["lexical"]["backend"] == "tantivy":
+        catalogue = write_revised(old.catalogue, revision, generation.folder)
+        dense.save(generation.folder)
+        added = enumerate((row.product for row in revision.rows), start=len(old.catalogue.places))
+        TantivyIndex.write_changed(before, generation.folder, revision.gone, added)
+        return catalogue, old.manifest["dense"], encoded
+    revised = generation.scratch / "revised"
+    shutil.rmtree(revised, ignore_errors=True)
+    revised.mkdir()
+    catalogue = write_revised(old.catalogue, revision, revised)
+    return *_compact(generation, catalogue, dense, old.manifest, progress), encoded
+
+
+def _vectors(
+    generation: Builder, old: HybridIndex, revision: Revision, progress: Progress, tell: Callable[[str], None]
+) -> tuple[Vectors, int]:
+    """Return the vectors of the rows that are added; only texts that are new are encoded."""
+    recorded = old.manifest["encoder"]
+    options = BuildOptions(fields=tuple(recorded["fields"]), lead_words=recorded["lead_words"])
+    source = np.full(len(revision.rows), -1)
+    for number, row in enumerate(revision.rows):
+        if row.same_text is not None:
+            source[number] = row.same_text
+        elif row.before is not None and passage(old.catalogue.at(row.before), options) == passage(row.product, options):
+            source[number] = row.before
+    fresh = np.flatnonzero(source < 0)
+    shards = VectorShards(generation.scratch / "vectors")
+    if generation.resumes:
+        tell(f"Going on with an update that was cut off: {shards.rows:,} of {len(fresh):,} texts are encoded.")
+    vectors = np.empty((len(source), recorded["dimension"]), dtype=np.float32)
+    if len(fresh):
+        encode([revision.rows[number].product for number in fresh], old.encoder, options, shards, progress)
+        vectors[fresh] = np.concatenate(list(shards))
+    known = np.flatnonzero(source >= 0)
+    vectors[known] = DenseIndex.open(old.catalogue.folder).vectors(source[known])
+    return vectors, len(fresh)
+
+
+def _compact(
+    generation: Builder, catalogue: Catalogue, dense: DenseIndex, manifest: dict[str, Any], progress: Progress
+) -> tuple[Catalogue, dict[str, Any]]:
+    compacted, rows = write_compacted(catalogue, generation.folder)
+    if manifest["lexical"]["backend"] == "tantivy":
+        TantivyIndex.write(counted(compacted, partial(progress, "lexical")), generation.folder)
+    rearranged = dense.rearranged(rows)
+    rearranged.save(generation.folder)
+    return compacted, manifest["dense"] if dense.clustered else rearranged.parameters
+
+
+def _facts(manifest: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """Return what the next manifest says."""
+    kept = {key: value for key, value in manifest.items() if key not in OWN_KEYS}
+    return kept | {"libraries": library_versions()} | changed
+
+
+def _counts(catalogue: Catalogue) -> dict[str, Any]:
+    """Return the counts of a fresh build."""
+    twins = len(catalogue.twins)
+    return CatalogueReport(rows=len(catalogue) + twins, usable=len(catalogue), twins=twins).as_dict()
+
+
+def _source(before: dict[str, Any], purpose: dict[str, Any], paths: list[Path]) -> dict[str, Any]:
+    """Return what the manifest says of the catalogue; its hash covers the earlier one and all that was changed."""
+    changes = json.dumps([before["sha256"], purpose["add"], purpose["remove"]])
+    names = [*before["files"], *(path.name for path in paths)]
+    return before | {"files": names, "sha256": hashlib.sha256(changes.encode()).hexdigest()}
+
+
+def _is_compact(catalogue: Catalogue) -> bool:
+    return not catalogue.removed.any() and len(catalogue.files) == 3
+
+
+def _ignore(_told: object) -> None:
+    pass
