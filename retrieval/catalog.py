@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 class Catalogue(Sequence[Product]):
     """A read-only sequence of products over memory-mapped Arrow files.
 
-    A product keeps its row as long as it is in the catalogue. Updates add rows behind the others, in files of
-    their own, and mark rows as removed; a sequence of all products passes over those. Every uid, of a product or twin, has a
-    place, its rank in the order of the catalogue: a uid that was changed keeps it, though its row is a new one.
+    A product keeps its row as long as it is there. Updates add rows behind the others, in files of their own, and mark
+    rows as removed; a sequence of all products passes over those. Every uid, of a product or of a twin, has a place in
+    the order of the catalogue: a uid that was changed keeps it, though its row is a new one.
 
     The files of products have the stream layout of Hugging Face Datasets, so ``Dataset.from_file`` reads them too.
 

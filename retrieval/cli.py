@@ -1,4 +1,4 @@
-"""``python -m retrieval``: build, search, inspect and verify indexes."""
+"""``python -m retrieval``: build, search, update, inspect and verify indexes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--force", action="store_true", help="replace an index that is there")
     build.add_argument("--json", action="store_true", help="print the manifest as JSON")
     build.set_defaults(run=_build)
+
+    update = commands.add_parser("update", help="add, change and remove products of an index")
+    update.add_argument("index", type=Path, metavar="INDEX")
+    update.add_argument("--add", nargs="+", type=Path, default=[], metavar="FILE", help="rows to add or change")
+    update.add_argument(
+        "--remove", nargs="+", default=[], metavar="UID", help="uids to remove; @FILE, or - for stdin, has one a line"
+    )
+    update.add_argument("--max-errors", type=int, default=1_000, help="malformed lines to tolerate (default 1000)")
+    update.add_argument("--json", action="store_true", help="print what was done as JSON")
+    update.set_defaults(run=_update)
+
+    compact = commands.add_parser("compact", help="write an index anew without the rows that updates removed")
+    compact.add_argument("index", type=Path, metavar="INDEX")
+    compact.set_defaults(run=_compact)
 
     search = commands.add_parser("search", help="find the products a question is about")
     search.add_argument("index", type=Path, metavar="INDEX")
@@ -76,7 +90,13 @@ def _build(options: argparse.Namespace) -> None:
     encoder = SentenceTransformerEncoder(options.encoder) if options.encoder else None
     with console.progress_bars() as progress:
         index = build_index(
-            options.catalogues, options.out, encoder=encoder, options=build_options, on_reject=_tell, progress=progress
+            options.catalogues,
+            options.out,
+            encoder=encoder,
+            options=build_options,
+            on_reject=_tell,
+            progress=progress,
+            tell=_tell,
         )
     if options.json:
         console.print_json(index.manifest)
@@ -91,8 +111,47 @@ def _build(options: argparse.Namespace) -> None:
     print(f"{len(index):,} products in {options.out}")
 
 
-def _tell(reject: Reject) -> None:
-    print(reject, file=sys.stderr)
+def _tell(told: Reject | str) -> None:
+    print(told, file=sys.stderr)
+
+
+def _update(options: argparse.Namespace) -> None:
+    from retrieval.build import REJECTS_FILE
+    from retrieval.update import COMPACT_FROM, update_index
+
+    uids = [uid for each in options.remove for uid in console.values_of(each)]
+    with console.progress_bars() as progress:
+        index, done = update_index(
+            options.index,
+            add=options.add,
+            remove=uids,
+            max_errors=options.max_errors,
+            on_reject=_tell,
+            progress=progress,
+            tell=_tell,
+        )
+    if options.json:
+        console.print_json(done)
+    else:
+        for name, count in _flat(done).items():
+            print(f"{name:>34} {count:>10,}")
+        print(f"{len(index):,} products in {options.index}")
+    if done["read"]["rejected"] or done["read"]["conflicting_uids"]:
+        print(f"Lines that were not used: {options.index / REJECTS_FILE}", file=sys.stderr)
+    share = float(index.catalogue.removed.mean())
+    if share >= COMPACT_FROM:
+        print(
+            f"{share:.0%} of the rows are removed ones; it is time for: python -m retrieval compact {options.index}",
+            file=sys.stderr,
+        )
+
+
+def _compact(options: argparse.Namespace) -> None:
+    from retrieval.update import compact_index
+
+    with console.progress_bars() as progress:
+        index = compact_index(options.index, progress=progress)
+    print(f"{len(index):,} products in {options.index}, no removed rows.")
 
 
 def _search(options: argparse.Namespace) -> None:

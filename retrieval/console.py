@@ -67,6 +67,24 @@ def _question(line: str, place: str) -> str:
     return question
 
 
+def values_of(argument: str) -> list[str]:
+    """Return the lines of ``@FILE``, those of standard input for ``-``, and any other argument as it is.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    if argument == "-":
+        text = sys.stdin.read()
+    elif argument.startswith("@"):
+        path = Path(argument[1:])
+        if not path.is_file():
+            raise UsageError(f"No file at {path}{nearest_path(path)}.")
+        text = path.read_text(encoding="utf-8")
+    else:
+        return [argument]
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
     print(json.dumps(value, ensure_ascii=False))

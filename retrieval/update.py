@@ -42,7 +42,7 @@ def update_index(
     on_reject: Callable[[Reject], None] | None = None,
     progress: Progress | None = None,
     tell: Callable[[str], None] | None = None,
-) -> HybridIndex:
+) -> tuple[HybridIndex, dict[str, Any]]:
     """Remove products from an index, then add and change others; the next index appears in the folder when it is whole.
 
     A row whose uid the index knows replaces the earlier one, and keeps its place in the order of the catalogue; when it
@@ -59,6 +59,10 @@ def update_index(
         on_reject: Called with each malformed line.
         progress: Called as the work goes on.
         tell: Called with what a user should know.
+
+    Returns:
+        The index, and how many uids were added, changed, unchanged, removed or not there to be removed, how many texts
+        were encoded, and the counts of the files that were read.
 
     Raises:
         UsageError: Nothing is to be added or removed.
@@ -83,28 +87,26 @@ def update_index(
             tell(f"{len(revision.unknown):,} of the uids to remove are not in {folder}: {some}")
         if len(old.catalogue) - len(revision.gone) + len(revision.rows) == 0:
             raise CatalogueError(f"Nothing would be left in {folder}; delete the folder instead.")
+        done = {
+            "added": revision.added,
+            "changed": revision.changed,
+            "unchanged": revision.unchanged,
+            "removed": revision.removed,
+            "not there": len(revision.unknown),
+            "encoded": 0,
+            "read": read["counts"],
+        }
         if not revision.changes_nothing:
-            catalogue, dense, encoded = _write(generation, old, revision, progress, tell)
-            generation.commit(
-                _facts(
-                    old.manifest,
-                    dense=dense,
-                    counts=_counts(catalogue),
-                    catalogue=_source(old.manifest["catalogue"], generation.purpose, paths),
-                    updated={
-                        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                        "read": read["counts"],
-                        "added": revision.added,
-                        "changed": revision.changed,
-                        "unchanged": revision.unchanged,
-                        "removed": revision.removed,
-                        "not_there": len(revision.unknown),
-                        "encoded": encoded,
-                    },
-                ),
-                shared=old.manifest["files"],
+            catalogue, dense, done["encoded"] = _write(generation, old, revision, progress, tell)
+            facts = _facts(
+                old.manifest,
+                dense=dense,
+                counts=_counts(catalogue),
+                catalogue=_source(old.manifest["catalogue"], generation.purpose, paths),
+                updated={"at": datetime.now(UTC).isoformat(timespec="seconds"), **done},
             )
-    return HybridIndex.open(folder, encoder=encoder)
+            generation.commit(facts, shared=old.manifest["files"])
+    return HybridIndex.open(folder, encoder=encoder), done
 
 
 def compact_index(
@@ -129,11 +131,6 @@ def compact_index(
             _compact(generation, old.catalogue, DenseIndex.open(old.catalogue.folder), old.manifest, progress or silent)
             generation.commit(_facts(old.manifest))
     return HybridIndex.open(folder, encoder=encoder)
-
-
-def removed_share(index: HybridIndex) -> float:
-    """Return the share of the rows of an index that are removed."""
-    return float(index.catalogue.removed.mean())
 
 
 def _next_generation(folder: Path, purpose: dict[str, Any]) -> AbstractContextManager[Builder]:
