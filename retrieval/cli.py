@@ -195,8 +195,7 @@ def _inspect(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from retrieval.index import HybridIndex
 
-    index = HybridIndex.open(options.index)
-    index.verify()
+    index = HybridIndex.open(options.index, every_byte=True)
     if options.json:
         console.print_json({"index": str(options.index), "products": len(index), "whole": True})
     else:

@@ -45,7 +45,8 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def share(source: Path, target: Path) -> None:
-    """Make a file that will not change appear in another folder too, copied where it cannot be linked."""
+    """Put a file that will not change into another folder too, as a copy where it cannot be linked."""
+    target.unlink(missing_ok=True)
     try:
         target.hardlink_to(source)
     except OSError:

@@ -50,7 +50,9 @@ class HybridIndex:
         self._opening = Lock()
 
     @classmethod
-    def open(cls, folder: Path | str, *, encoder: Encoder | None = None, rerank: str = "auto") -> HybridIndex:
+    def open(
+        cls, folder: Path | str, *, encoder: Encoder | None = None, rerank: str = "auto", every_byte: bool = False
+    ) -> HybridIndex:
         """Open an index: products, vectors and BM25 together, or not at all.
 
         Files are memory-mapped, and hashed when they are not as the build left them.
@@ -60,6 +62,7 @@ class HybridIndex:
             encoder: The encoder it was built with. When not given, the manifest names it; the first search loads it.
             rerank: ``auto`` reranks with the weights that ship, where they were learned with this index's encoder;
                 ``none`` does not rerank; anything else is a file of weights.
+            every_byte: Hash all files before any is used.
 
         Raises:
             IndexStoreError: Its subclass says what is wrong: not found, incomplete, foreign, version, damaged.
@@ -67,14 +70,14 @@ class HybridIndex:
             ModelNotFound: No such file of weights.
         """
         folder = Path(folder)
-        index = cls._open_generation(folder, encoder)
+        index = cls._open_generation(folder, encoder, every_byte)
         if encoder is not None:
             encoder.identity.check_same(index.encoder_identity)
         index.reranker = _reranker(rerank, index.manifest["encoder"])
         return index
 
     @classmethod
-    def _open_generation(cls, folder: Path, encoder: Encoder | None) -> HybridIndex:
+    def _open_generation(cls, folder: Path, encoder: Encoder | None, every_byte: bool) -> HybridIndex:
         """Open the generation in force.
 
         What happened counts only if that generation is still in force afterwards: otherwise files may have gone while
@@ -84,7 +87,7 @@ class HybridIndex:
             manifest = read_manifest(folder)
             outcome: HybridIndex | Exception
             try:
-                check_files(folder, manifest, every_byte=False)
+                check_files(folder, manifest, every_byte=every_byte)
                 outcome = cls._compose(folder, manifest, encoder)
             except Exception as error:
                 outcome = error
@@ -102,7 +105,12 @@ class HybridIndex:
             index._lexical = TantivyIndex(generation)
         removed = int(np.count_nonzero(index.catalogue.removed))
         index._excluded = index.catalogue.removed if removed else None
-        sizes = {"products": len(index.catalogue), "vectors": len(dense) - removed, "BM25": len(index._lexical)}
+        sizes = {
+            "manifest": manifest["counts"]["usable"],
+            "products": len(index.catalogue),
+            "vectors": len(dense) - removed,
+            "BM25": len(index._lexical),
+        }
         if len(set(sizes.values())) != 1:
             raise IndexDamaged(f"The parts of {folder} are out of step ({sizes}); build the index again.")
         return index
@@ -210,16 +218,13 @@ class HybridIndex:
         return None if row is None else self.catalogue.at(row)
 
     def verify(self) -> None:
-        """Hash every file and compare the parts with each other.
+        """Hash every file.
 
         Raises:
             IndexIncomplete: A file is missing.
-            IndexDamaged: A file differs, or the parts are out of step.
+            IndexDamaged: A file differs.
         """
         check_files(self.folder, self.manifest, every_byte=True)
-        recorded = self.manifest["counts"]["usable"]
-        if len(self) != recorded:
-            raise IndexDamaged(f"{self.folder} holds {len(self)} products, its manifest says {recorded}.")
 
 
 def _reranker(choice: str, encoder: dict[str, Any]) -> Reranker | None:

@@ -84,13 +84,11 @@ class TantivyIndex:
         import tantivy
 
         path = folder / LEXICAL_FOLDER
-        try:
-            with _writable(path) as opened:
-                self._index = tantivy.Index.open(str(opened))
-                self._index.register_tokenizer(_ANALYZER, analyzer())
-                self._searcher = self._index.searcher()
-        except (ValueError, OSError) as error:
-            raise IndexDamaged(f"{path} is not a readable tantivy index ({error}); build the index again.") from error
+        self._path = path
+        with _damage_told(path), _writable(path) as opened:
+            self._index = tantivy.Index.open(str(opened))
+            self._index.register_tokenizer(_ANALYZER, analyzer())
+            self._searcher = self._index.searcher()
         self._schema = self._index.schema
 
     @staticmethod
@@ -149,8 +147,9 @@ class TantivyIndex:
 
     def search(self, query: Query, k: int) -> list[tuple[int, float]]:
         """Return pairs of row and BM25 score, best first."""
-        result = self._searcher.search(self._clauses(query), limit=k, count=False)
-        rows = self._searcher.fast_field_values("row", [address for _, address in result.hits])
+        with _damage_told(self._path):
+            result = self._searcher.search(self._clauses(query), limit=k, count=False)
+            rows = self._searcher.fast_field_values("row", [address for _, address in result.hits])
         pairs = [(int(row or 0), float(score or 0)) for row, (score, _) in zip(rows, result.hits, strict=True)]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
@@ -217,13 +216,25 @@ def _write(index: tantivy.Index, path: Path, added: Iterable[tuple[int, Product]
             writer.add_document(document)
         writer.commit()
         writer.wait_merging_threads()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise IndexStoreError(f"Cannot write {path}: {error}.") from error
     for file in path.iterdir():
         if file.suffix == ".lock":
             file.unlink()
         else:
             file.chmod(path.stat().st_mode & 0o666)  # some of them tantivy lets nobody else read
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what tantivy makes of damaged files, errors and panics of Rust, into an error that names the folder."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, ValueError | OSError) or type(error).__name__ == "PanicException":
+            told = f"{path} is not a readable tantivy index ({error}); build the index again."
+            raise IndexDamaged(told) from error
+        raise
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def update_index(
         CatalogueReader(paths)  # a wrong path is told before anything is done
     purpose = {"add": sha256_of_files(paths), "remove": sorted(remove)}
     with _next_generation(folder, purpose) as generation:
-        old = _open_verified(folder, encoder)
+        old = _open(folder, encoder)
         reject = log_rejects(folder, on_reject)
         new, read = _read(generation, paths, max_errors, reject, progress)
         revision = revise(old.catalogue, new, remove, read["emptied"])
@@ -126,7 +126,7 @@ def compact_index(
     """
     folder = Path(folder)
     with _next_generation(folder, {"compact": True}) as generation:
-        old = _open_verified(folder, encoder)
+        old = _open(folder, encoder)
         if not _is_compact(old.catalogue):
             _compact(generation, old.catalogue, DenseIndex.open(old.catalogue.folder), old.manifest, progress or silent)
             generation.commit(_facts(old.manifest))
@@ -138,11 +138,9 @@ def _next_generation(folder: Path, purpose: dict[str, Any]) -> AbstractContextMa
     return build_into(folder, lambda: purpose | {"after": read_manifest(folder)["checksum"]}, force=True)
 
 
-def _open_verified(folder: Path, encoder: Encoder | None) -> HybridIndex:
+def _open(folder: Path, encoder: Encoder | None) -> HybridIndex:
     """Open the index that is to change, every byte of it checked: damage must not be sealed with new hashes."""
-    index = HybridIndex.open(folder, encoder=encoder, rerank="none")
-    index.verify()
-    return index
+    return HybridIndex.open(folder, encoder=encoder, rerank="none", every_byte=True)
 
 
 def _read(
