@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from retrieval.errors import UsageError
+
 
 def sha256_of_files(paths: list[Path]) -> str:
     """Return the SHA-256 over the bytes of files, one after the other."""
@@ -17,6 +19,30 @@ def sha256_of_files(paths: list[Path]) -> str:
         with path.open("rb") as stream:
             hashlib.file_digest(stream, lambda: digest)
     return digest.hexdigest()
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file that a user named.
+
+    Raises:
+        UsageError: It is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8: byte {error.start} cannot be read.") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply, or holds a number of too many digits.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def files_below(*paths: Path) -> list[Path]:

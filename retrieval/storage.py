@@ -20,7 +20,7 @@ from retrieval.errors import (
     IndexVersionError,
     nearest_path,
 )
-from retrieval.files import sha256_of_files
+from retrieval.files import parse_json, sha256_of_files
 
 FORMAT = "product-qa-index"
 FORMAT_VERSION = 2
@@ -49,8 +49,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise IndexIncomplete(f"A build of {folder} did not finish; run it again, and it goes on.")
         raise IndexNotFound(f"{folder} holds no index; build one with: {_BUILD} {folder}.")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        manifest = parse_json(path.read_bytes())
+    except ValueError as error:
         raise IndexDamaged(f"{path} is not readable JSON ({error}); build the index again.") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise IndexForeign(f"{path} was not written by product-qa; choose another folder.")
@@ -92,7 +92,8 @@ def check_files(folder: Path, manifest: dict[str, Any], *, every_byte: bool) -> 
 def checksum(record: dict[str, Any]) -> str:
     """Return the SHA-256 of JSON data without its own key ``checksum``."""
     rest = {key: value for key, value in record.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    written = json.dumps(rest, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(written.encode(errors="surrogatepass")).hexdigest()
 
 
 def generations(folder: Path) -> list[Path]:

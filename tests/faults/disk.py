@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from retrieval.errors import IndexStoreError
-from tests.faults.jobs import NOBODY, Job, Process, answers, files
+from tests.faults.jobs import Job, Process, answers, files
 from tests.faults.kills import Case
 
 
