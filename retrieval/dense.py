@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.clusters import rearranged_lists
 from retrieval.encoder import Vectors
 from retrieval.errors import IndexDamaged, IndexStoreError
 
@@ -111,32 +112,9 @@ class DenseIndex:
         Vectors that are compared one by one are indexed anew, by the method that suits their number. Clustered ones
         keep their centroids and their codes.
         """
-        import faiss
-
         if not self.clustered:
             return DenseIndex.build([self.vectors(rows)])
-        new_row = np.full(len(self), -1, dtype=np.int64)
-        new_row[rows] = np.arange(len(rows))
-        old, size = self._faiss.invlists, self._faiss.code_size
-        lists = faiss.ArrayInvertedLists(old.nlist, size)
-        for number in range(old.nlist):
-            held = old.list_size(number)
-            if not held:
-                continue
-            ids = new_row[faiss.rev_swig_ptr(old.get_ids(number), held)]
-            codes = faiss.rev_swig_ptr(old.get_codes(number), held * size).reshape(held, size)
-            kept = np.flatnonzero(ids >= 0)
-            kept = kept[np.argsort(ids[kept])]
-            ids, codes = ids[kept], np.ascontiguousarray(codes[kept])
-            if len(kept):
-                lists.add_entries(number, len(kept), faiss.swig_ptr(ids), faiss.swig_ptr(codes))
-        index: Any = faiss.clone_index(self._faiss)
-        index.make_direct_map(False)
-        index.replace_invlists(lists)
-        index.ntotal = len(rows)
-        index.make_direct_map(True)
-        index.referenced_objects = [lists]
-        return DenseIndex(index)
+        return DenseIndex(rearranged_lists(self._faiss, rows))
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder.

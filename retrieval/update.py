@@ -8,25 +8,21 @@ import shutil
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from retrieval.build import BuildOptions, Progress, counted, encode, library_versions, log_rejects, passage, silent
+from retrieval.build import Progress, library_versions, log_rejects, silent
 from retrieval.catalog import Catalogue
 from retrieval.dense import DenseIndex
-from retrieval.encoder import Encoder, Vectors
+from retrieval.encoder import Encoder
 from retrieval.errors import CatalogueError, UsageError
 from retrieval.files import sha256_of_files
 from retrieval.generation import Builder, build_into
 from retrieval.index import HybridIndex
-from retrieval.lexical import TantivyIndex
+from retrieval.next_state import compact, write_next
 from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, CatalogueReport, Reject
-from retrieval.revision import Revision, revise, write_compacted, write_revised
+from retrieval.revision import revise
 from retrieval.storage import OWN_KEYS, read_manifest
-from retrieval.vectors import VectorShards
 
 COMPACT_FROM = 0.1
 """Share of removed rows from which it is advisable to compact."""
@@ -97,7 +93,7 @@ def update_index(
             "read": read["counts"],
         }
         if not revision.changes_nothing:
-            catalogue, dense, done["encoded"] = _write(generation, old, revision, progress, tell)
+            catalogue, dense, done["encoded"] = write_next(generation, old, revision, progress, tell)
             facts = _facts(
                 old.manifest,
                 dense=dense,
@@ -128,7 +124,8 @@ def compact_index(
     with _next_generation(folder, {"compact": True}) as generation:
         old = _open(folder, encoder)
         if not _is_compact(old.catalogue):
-            _compact(generation, old.catalogue, DenseIndex.open(old.catalogue.folder), old.manifest, progress or silent)
+            dense = DenseIndex.open(old.catalogue.folder)
+            compact(generation, old.catalogue, dense, old.manifest, progress or silent)
             generation.commit(_facts(old.manifest))
     return HybridIndex.open(folder, encoder=encoder)
 
@@ -167,70 +164,6 @@ def _read(
         read = {"counts": counts, "emptied": emptied}
         generation.finish("read", read, into)
     return Catalogue(into) if paths else None, read
-
-
-def _write(
-    generation: Builder,
-    old: HybridIndex,
-    revision: Revision,
-    progress: Progress,
-    tell: Callable[[str], None],
-) -> tuple[Catalogue, dict[str, Any], int]:
-    """Write the next state of an index into a generation.
-
-    Returns:
-        The catalogue, what the manifest says of the dense half, and how many texts were encoded.
-    """
-    vectors, encoded = _vectors(generation, old, revision, progress, tell)
-    before = old.catalogue.folder
-    dense = DenseIndex.extended(before, [vectors])
-    if dense.clustered and old.manifest["lexical"]["backend"] == "tantivy":
-        catalogue = write_revised(old.catalogue, revision, generation.folder)
-        dense.save(generation.folder)
-        added = enumerate((row.product for row in revision.rows), start=len(old.catalogue.places))
-        TantivyIndex.write_changed(before, generation.folder, revision.gone, added)
-        return catalogue, old.manifest["dense"], encoded
-    revised = generation.scratch / "revised"
-    shutil.rmtree(revised, ignore_errors=True)
-    revised.mkdir()
-    catalogue = write_revised(old.catalogue, revision, revised)
-    return *_compact(generation, catalogue, dense, old.manifest, progress), encoded
-
-
-def _vectors(
-    generation: Builder, old: HybridIndex, revision: Revision, progress: Progress, tell: Callable[[str], None]
-) -> tuple[Vectors, int]:
-    """Return the vectors of the rows that are added; only texts that are new are encoded."""
-    recorded = old.manifest["encoder"]
-    options = BuildOptions(fields=tuple(recorded["fields"]), lead_words=recorded["lead_words"])
-    source = np.full(len(revision.rows), -1)
-    for number, row in enumerate(revision.rows):
-        if row.same_text is not None:
-            source[number] = row.same_text
-        elif row.before is not None and passage(old.catalogue.at(row.before), options) == passage(row.product, options):
-            source[number] = row.before
-    fresh = np.flatnonzero(source < 0)
-    shards = VectorShards(generation.scratch / "vectors")
-    if generation.resumes:
-        tell(f"Going on with an update that was cut off: {shards.rows:,} of {len(fresh):,} texts are encoded.")
-    vectors = np.empty((len(source), recorded["dimension"]), dtype=np.float32)
-    if len(fresh):
-        encode([revision.rows[number].product for number in fresh], old.encoder, options, shards, progress)
-        vectors[fresh] = np.concatenate(list(shards))
-    known = np.flatnonzero(source >= 0)
-    vectors[known] = DenseIndex.open(old.catalogue.folder).vectors(source[known])
-    return vectors, len(fresh)
-
-
-def _compact(
-    generation: Builder, catalogue: Catalogue, dense: DenseIndex, manifest: dict[str, Any], progress: Progress
-) -> tuple[Catalogue, dict[str, Any]]:
-    compacted, rows = write_compacted(catalogue, generation.folder)
-    if manifest["lexical"]["backend"] == "tantivy":
-        TantivyIndex.write(counted(compacted, partial(progress, "lexical")), generation.folder)
-    rearranged = dense.rearranged(rows)
-    rearranged.save(generation.folder)
-    return compacted, manifest["dense"] if dense.clustered else rearranged.parameters
 
 
 def _facts(manifest: dict[str, Any], **changed: Any) -> dict[str, Any]:
