@@ -75,8 +75,7 @@ def update_index(
     purpose = {"add": sha256_of_files(paths), "remove": sorted(remove)}
     with _next_generation(folder, purpose) as generation:
         old = _open(folder, encoder)
-        reject = log_rejects(folder, on_reject)
-        new, read = _read(generation, paths, max_errors, reject, progress)
+        new, read = _read(generation, folder, paths, max_errors, on_reject, progress)
         revision = revise(old.catalogue, new, remove, read["emptied"])
         if revision.unknown:
             some = ", ".join(revision.unknown[:3]) + (", …" if len(revision.unknown) > 3 else "")
@@ -141,7 +140,12 @@ def _open(folder: Path, encoder: Encoder | None) -> HybridIndex:
 
 
 def _read(
-    generation: Builder, paths: list[Path], max_errors: int, on_reject: Callable[[Reject], None], progress: Progress
+    generation: Builder,
+    folder: Path,
+    paths: list[Path],
+    max_errors: int,
+    on_reject: Callable[[Reject], None] | None,
+    progress: Progress,
 ) -> tuple[Catalogue | None, dict[str, Any]]:
     """Read the rows that are added or changed into the generation's scratch folder.
 
@@ -157,7 +161,11 @@ def _read(
         counts = CatalogueReport().as_dict()
         if paths:
             reader = CatalogueReader(
-                paths, max_errors=max_errors, on_reject=on_reject, on_drop=emptied.append, may_be_empty=True
+                paths,
+                max_errors=max_errors,
+                on_reject=log_rejects(folder, on_reject),
+                on_drop=emptied.append,
+                may_be_empty=True,
             )
             Catalogue.write(reader, into, lambda done: progress("read", done, None))
             counts = reader.report.as_dict()
