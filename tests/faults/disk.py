@@ -98,7 +98,7 @@ def flip(folder: Path, rng: random.Random, each: int) -> Counter[str]:
 def two_builders(case: Case) -> str:
     """Run a job twice at the same time; return the error of the one that came second."""
     _begin(case)
-    both = [Process(case.job, pause=0.1), Process(case.job, pause=0.1)]
+    both = [Process(case.job, pause=0.5), Process(case.job, pause=0.5)]
     ended = [process.wait() for process in both]
     (error,) = [each.error for each in ended if each.error is not None]
     assert error[0] == "IndexLocked", error

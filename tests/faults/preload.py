@@ -2,6 +2,7 @@
 
 import faiss  # noqa: F401
 import filelock  # noqa: F401
+import pandas  # noqa: F401
 import pyarrow.compute  # noqa: F401
 import rapidfuzz  # noqa: F401
 import tantivy  # noqa: F401
