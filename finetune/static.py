@@ -23,9 +23,9 @@ from finetune.mining import passage_of
 from finetune.output import whole_or_nothing
 from retrieval.encoder import SentenceTransformerEncoder
 from retrieval.errors import MissingExtra, UsageError
+from retrieval.files import sha256_of_files
 from retrieval.models import RUN_FILE
 from retrieval.question_file import FINDABLE, read_questions
-from retrieval.storage import sha256_of_files
 from retrieval.text import sentences
 
 if TYPE_CHECKING:
