@@ -61,12 +61,12 @@ def _vectors(
     """Return the vectors of the rows that are added; only texts that are new are encoded."""
     recorded = old.manifest["encoder"]
     options = BuildOptions(fields=tuple(recorded["fields"]), lead_words=recorded["lead_words"])
-    source = np.full(len(revision.rows), -1)
-    for number, row in enumerate(revision.rows):
-        if row.same_text is not None:
-            source[number] = row.same_text
-        elif row.before is not None and passage(old.catalogue.at(row.before), options) == passage(row.product, options):
-            source[number] = row.before
+    source = np.array([-1 if row.same_text is None else row.same_text for row in revision.rows], dtype=np.int64)
+    changed = [number for number, row in enumerate(revision.rows) if row.same_text is None and row.before is not None]
+    before = np.array([revision.rows[number].before for number in changed], dtype=np.int64)
+    for number, row, product in zip(changed, before, old.catalogue.of_rows(before), strict=True):
+        if passage(product, options) == passage(revision.rows[number].product, options):
+            source[number] = row
     fresh = np.flatnonzero(source < 0)
     shards = VectorShards(generation.scratch / "vectors")
     if generation.resumes:

@@ -93,6 +93,7 @@ class _Reviser:
         self._entries = entries
         self._digests = [_digest(product) for product in new]
         self._before: dict[str, int] = {}
+        self._uid_of: dict[int, str] = {}
         self._members_of: dict[int, dict[str, int]] = {}
         self._revision = Revision()
 
@@ -105,7 +106,7 @@ class _Reviser:
             leaving[known[uid]].add(uid)
         self._revision.removed = len((remove | emptied) & known.keys() - coming)
         self._revision.unknown = sorted(remove - known.keys())
-        digest_of, row_of = self._old_texts([row for uid, row in known.items() if uid in coming])
+        digest_of, row_of = self._old_texts(list(known.values()))
         joining: dict[int, list[Member]] = defaultdict(list)
         end = int(max(self._old.places.max(), self._old.twins.places.max(initial=0))) + 1
         for _, uid, text in self._entries:
@@ -128,29 +129,30 @@ class _Reviser:
         for row in sorted(leaving.keys() | joined.keys()):
             members = [(place, uid) for uid, place in self._members(row).items() if uid not in leaving[row]]
             members += joining.pop(joined[row]) if row in joined else []
-            self._settle(sorted(members), self._old.at(row), row)
+            if not self._stays(row, sorted(members)) and members:
+                self._append(sorted(members), self._old.at(row), row)
         for text, members in joining.items():
-            self._settle(sorted(members), self._new[text], None)
+            self._append(sorted(members), self._new[text], None)
         self._revision.rows.sort(key=lambda row: row.place)
         return self._revision
 
-    def _settle(self, members: list[Member], product: Product, row: int | None) -> None:
-        """Give the uids that share a text a row: the one that holds it, if its product is still the first of them."""
-        if row is not None:
-            stays = members[:1] == [(int(self._old.places[row]), product.uid)]
-            self._revision.twins[row] = members[1:] if stays else []
-            if stays:
-                return
+    def _stays(self, row: int, members: list[Member]) -> bool:
+        """Note what becomes of a row: it stays if its product is still the first of the uids that have its text."""
+        stays = members[:1] == [(int(self._old.places[row]), self._uid_of[row])]
+        self._revision.twins[row] = members[1:] if stays else []
+        if not stays:
             self._revision.gone.append(row)
-        if members:
-            (place, uid), *twins = members
-            product = Product(uid, product.title, product.content)
-            self._revision.rows.append(NewRow(place, product, twins, row, self._before.get(uid)))
+        return stays
+
+    def _append(self, members: list[Member], text: Product, row: int | None) -> None:
+        (place, uid), *twins = members
+        product = Product(uid, text.title, text.content)
+        self._revision.rows.append(NewRow(place, product, twins, row, self._before.get(uid)))
 
     def _members(self, row: int) -> dict[str, int]:
         """Return the uids of a row, and their places."""
         if row not in self._members_of:
-            own = {self._old.at(row).uid: int(self._old.places[row])}
+            own = {self._uid_of[row]: int(self._old.places[row])}
             self._members_of[row] = own | dict(self._old.twins.with_places(row))
         return self._members_of[row]
 
@@ -158,9 +160,10 @@ class _Reviser:
         """Return the digests of these rows, and the rows that have the text of a new product."""
         wanted = set(self._digests)
         candidates = np.union1d(rows, self._old.with_titles({product.title for product in self._new})).astype(np.int64)
-        digest_of = {
-            int(row): _digest(product) for row, product in zip(candidates, self._old.of_rows(candidates), strict=True)
-        }
+        digest_of: dict[int, bytes] = {}
+        for row, product in zip(candidates.tolist(), self._old.of_rows(candidates), strict=True):
+            self._uid_of[row] = product.uid
+            digest_of[row] = _digest(product)
         return digest_of, {digest: row for row, digest in digest_of.items() if digest in wanted}
 
 

@@ -39,12 +39,12 @@ class Twins:
 
     def of(self, row: int) -> tuple[str, ...]:
         """Return the other uids of a row."""
-        if row not in self._having:
-            return ()
         return tuple(uid for uid, _ in self.with_places(row))
 
     def with_places(self, row: int) -> list[tuple[str, int]]:
         """Return the other uids of a row, and their places."""
+        if row not in self._having:
+            return []
         first, last = np.searchsorted(self.rows, [row, row + 1])
         return list(zip(self._uids[first:last].to_pylist(), self.places[first:last].tolist(), strict=True))
 
