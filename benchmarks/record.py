@@ -60,7 +60,7 @@ def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int
         "date": datetime.now(UTC).date().isoformat(),
         "data": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in data},
         "seed": seed,
-        "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
+        "versions": {library: _version(library) for library in _LIBRARIES},
         "python": platform.python_version(),
         "hardware": {
             "processor": processor(),
@@ -71,6 +71,13 @@ def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int
     path.write_text(json.dumps(facts | {"figures": figures}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", file=sys.stderr)
     return path
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _shown(argument: str) -> str:

@@ -22,9 +22,9 @@ from finetune.output import plot_losses, whole_or_nothing
 from finetune.resources import GIB, Device, versions
 from retrieval.encoder import TUNED_FORMAT, read_run
 from retrieval.errors import MissingExtra, ModelNotFound, UsageError, nearest_path
+from retrieval.files import sha256_of_files
 from retrieval.models import ADAPTER_CONFIG, RUN_FILE, quiet_model_libraries, resolve_model, weights_sha256
 from retrieval.question_file import read_questions
-from retrieval.storage import sha256_of_files
 
 if TYPE_CHECKING:
     from retrieval.index import HybridIndex

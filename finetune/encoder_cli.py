@@ -1,4 +1,4 @@
-"""The commands ``encoder`` and ``encoder-share``."""
+"""The commands ``encoder``, ``encoder-share`` and ``static``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from retrieval import console
+from retrieval.models import DEFAULT_ENCODER
 
 
 def add_parsers(commands: Any) -> None:
-    """Register ``encoder`` and ``encoder-share``."""
+    """Register ``encoder``, ``encoder-share`` and ``static``."""
     encoder = commands.add_parser("encoder", help="tune an encoder on questions")
     encoder.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML, see finetune/configs")
     encoder.add_argument("--index", type=Path, required=True, help="index folder")
@@ -30,6 +31,19 @@ def add_parsers(commands: Any) -> None:
     share.add_argument("--share", type=float, required=True, help="share that is kept, such as 0.7")
     share.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the encoder is written")
     share.set_defaults(run=_share)
+
+    static = commands.add_parser("static", help="make a static encoder: faster by far, and less exact")
+    static.add_argument("--index", type=Path, required=True, help="index folder, whose products are learned from")
+    static.add_argument(
+        "--questions", type=Path, default=[], action="append", metavar="FILE", help="question file; may be repeated"
+    )
+    static.add_argument("--teacher", default=DEFAULT_ENCODER, metavar="MODEL", help="encoder (default: %(default)s)")
+    static.add_argument("--dimension", type=int, default=256, help="length of a vector (default: %(default)s)")
+    static.add_argument("--steps", type=int, default=600, help="optimiser steps (default: %(default)s)")
+    static.add_argument("--seed", type=int, default=0, help="of all chance (default: %(default)s)")
+    static.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the encoder is written")
+    static.add_argument("--json", action="store_true", help="print what run.json says")
+    static.set_defaults(run=_static)
 
 
 def _tune(options: argparse.Namespace) -> None:
@@ -61,3 +75,17 @@ def _share(options: argparse.Namespace) -> None:
 
     keep_share(options.tuned, options.out, options.share)
     print(f"{options.share:g} of what {options.tuned} learned, written to {options.out}")
+
+
+def _static(options: argparse.Namespace) -> None:
+    from finetune.static import StaticConfig, make_static
+    from retrieval.index import HybridIndex
+
+    config = StaticConfig(dimension=options.dimension, steps=options.steps, seed=options.seed)
+    index = HybridIndex.open(options.index, rerank="none")
+    run = make_static(index, options.questions, options.teacher, options.out, config)
+    if options.json:
+        console.print_json(run)
+        return
+    pairs = ", ".join(f"{count} {name}" for name, count in run["pairs"].items())
+    print(f"{pairs}, loss {run['loss']}, {run['seconds']} s, written to {options.out}")

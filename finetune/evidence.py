@@ -28,13 +28,13 @@ from retrieval.evidence import (
     shares_of_evidence,
     untrained_ranker,
 )
+from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
 from retrieval.models import RUN_FILE, resolve_model, weights_sha256
 from retrieval.query import Query
 from retrieval.question_file import Question, read_questions
 from retrieval.schema import Product
 from retrieval.snippet import candidates
-from retrieval.storage import sha256_of_files
 
 _CERTAIN = 1e-6
 _SEARCHED_AT_ONCE = 256

@@ -110,7 +110,7 @@ def mine_examples(
         if leave_out is None or not leave_out.holds(right[0])
     ]
     draw = random.Random(seed)
-    as_encoded = _passages_of(index)
+    as_encoded = passage_of(index)
     examples = []
     for start in range(0, len(asked), _SEARCHED_AT_ONCE):
         some = asked[start : start + _SEARCHED_AT_ONCE]
@@ -142,7 +142,8 @@ def _may_be_right(product: Product, right: Product) -> bool:
     )
 
 
-def _passages_of(index: HybridIndex) -> Callable[[Product], str]:
+def passage_of(index: HybridIndex) -> Callable[[Product], str]:
+    """Return the function that gives the text of a product which an index encodes."""
     encoder: dict[str, Any] = index.manifest["encoder"]
     options = BuildOptions(fields=tuple(encoder["fields"]), lead_words=encoder["lead_words"])
     return lambda product: passage(product, options)

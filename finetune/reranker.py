@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from finetune.mining import Fold
 from retrieval.errors import UsageError
+from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
 from retrieval.question_file import read_questions
 from retrieval.rerank import FEATURES, RERANK_DEPTH, Features, Reranker, features
-from retrieval.storage import sha256_of_files
 
 _STEPS = 400
 _LEARNING_RATE = 0.05

@@ -26,6 +26,7 @@ from retrieval.adapter import index_identity
 from retrieval.context import FITTING_SHARE, PROMPT_PRODUCTS, WORDS_PER_PRODUCT, Shown, choose_context
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker, Pair
+from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
 from retrieval.prompt import (
     MOST_QUOTED_WORDS,
@@ -40,7 +41,6 @@ from retrieval.prompt import (
 from retrieval.query import Query
 from retrieval.question_file import Question, read_questions
 from retrieval.schema import Product
-from retrieval.storage import sha256_of_files
 
 _LEAST_SHARED = 0.5
 """Share of the evidence's words that what is to be said must hold."""

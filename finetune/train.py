@@ -18,9 +18,9 @@ from finetune.recipe import CHECKPOINTS, Recipe
 from finetune.resources import Device, Usage, leads, versions
 from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION
 from retrieval.errors import UsageError
+from retrieval.files import sha256_of_files
 from retrieval.models import RUN_FILE
 from retrieval.prompt import PROMPT_VERSION
-from retrieval.storage import sha256_of_files
 
 _STARTED = "started.json"
 _LIBRARIES = ("product-qa", "torch", "transformers", "trl", "peft", "bitsandbytes", "accelerate", "datasets")

@@ -1,4 +1,4 @@
-"""``python -m retrieval``: build, search, inspect and verify indexes."""
+"""``python -m retrieval``: build, search, update, inspect and verify indexes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     build = commands.add_parser("build", help="build an index from catalogue files")
     build.add_argument("catalogues", nargs="+", type=Path, metavar="CATALOG", help="JSON lines, plain or gzip")
     build.add_argument("--out", type=Path, required=True, metavar="INDEX", help="index folder, such as indexes/mine")
-    build.add_argument("--encoder", metavar="MODEL", help="hub id or folder of a sentence-transformers model")
+    build.add_argument(
+        "--encoder", metavar="MODEL", help="static, or hub id or folder of a sentence-transformers model"
+    )
     build.add_argument("--fields", default="title,content", help="what is encoded: title,content (default) or title")
     build.add_argument("--lead-words", type=int, default=60, help="words of the content that are encoded (default 60)")
     build.add_argument("--lexical", default="tantivy", help="tantivy (default) or rank-bm25, slow and exact")
@@ -33,6 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     build.add_argument("--force", action="store_true", help="replace an index that is there")
     build.add_argument("--json", action="store_true", help="print the manifest as JSON")
     build.set_defaults(run=_build)
+
+    update = commands.add_parser("update", help="add, change and remove products of an index")
+    update.add_argument("index", type=Path, metavar="INDEX")
+    update.add_argument("--add", nargs="+", type=Path, default=[], metavar="FILE", help="rows to add or change")
+    update.add_argument(
+        "--remove", nargs="+", default=[], metavar="UID", help="uids to remove; @FILE, or - for stdin, has one a line"
+    )
+    update.add_argument("--max-errors", type=int, default=1_000, help="malformed lines to tolerate (default 1000)")
+    update.add_argument("--json", action="store_true", help="print what was done as JSON")
+    update.set_defaults(run=_update)
+
+    compact = commands.add_parser("compact", help="write an index anew without the rows that updates removed")
+    compact.add_argument("index", type=Path, metavar="INDEX")
+    compact.set_defaults(run=_compact)
 
     search = commands.add_parser("search", help="find the products a question is about")
     search.add_argument("index", type=Path, metavar="INDEX")
@@ -74,7 +90,13 @@ def _build(options: argparse.Namespace) -> None:
     encoder = SentenceTransformerEncoder(options.encoder) if options.encoder else None
     with console.progress_bars() as progress:
         index = build_index(
-            options.catalogues, options.out, encoder=encoder, options=build_options, on_reject=_tell, progress=progress
+            options.catalogues,
+            options.out,
+            encoder=encoder,
+            options=build_options,
+            on_reject=_tell,
+            progress=progress,
+            tell=_tell,
         )
     if options.json:
         console.print_json(index.manifest)
@@ -84,11 +106,52 @@ def _build(options: argparse.Namespace) -> None:
         print(f"{name:>22} {count:>10,}")
     if counts["rejected"] or counts["conflicting_uids"]:
         print(f"Lines that were not used: {options.out / REJECTS_FILE}", file=sys.stderr)
+    dense = index.manifest["dense"]
+    print(f"Vectors: {dense['method']}, recall@50 against exact search {dense['recall@50']}.")
     print(f"{len(index):,} products in {options.out}")
 
 
-def _tell(reject: Reject) -> None:
-    print(reject, file=sys.stderr)
+def _tell(told: Reject | str) -> None:
+    print(told, file=sys.stderr)
+
+
+def _update(options: argparse.Namespace) -> None:
+    from retrieval.build import REJECTS_FILE
+    from retrieval.update import COMPACT_FROM, update_index
+
+    uids = [uid for each in options.remove for uid in console.values_of(each)]
+    with console.progress_bars() as progress:
+        index, done = update_index(
+            options.index,
+            add=options.add,
+            remove=uids,
+            max_errors=options.max_errors,
+            on_reject=_tell,
+            progress=progress,
+            tell=_tell,
+        )
+    if options.json:
+        console.print_json(done)
+    else:
+        for name, count in _flat(done).items():
+            print(f"{name:>34} {count:>10,}")
+        print(f"{len(index):,} products in {options.index}")
+    if done["read"]["rejected"] or done["read"]["conflicting_uids"]:
+        print(f"Lines that were not used: {options.index / REJECTS_FILE}", file=sys.stderr)
+    share = float(index.catalogue.removed.mean())
+    if share >= COMPACT_FROM:
+        print(
+            f"{share:.0%} of the rows are removed ones; it is time for: python -m retrieval compact {options.index}",
+            file=sys.stderr,
+        )
+
+
+def _compact(options: argparse.Namespace) -> None:
+    from retrieval.update import compact_index
+
+    with console.progress_bars() as progress:
+        index = compact_index(options.index, progress=progress)
+    print(f"{len(index):,} products in {options.index}, no removed rows.")
 
 
 def _search(options: argparse.Namespace) -> None:
@@ -132,8 +195,7 @@ def _inspect(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from retrieval.index import HybridIndex
 
-    index = HybridIndex.open(options.index)
-    index.verify()
+    index = HybridIndex.open(options.index, every_byte=True)
     if options.json:
         console.print_json({"index": str(options.index), "products": len(index), "whole": True})
     else:

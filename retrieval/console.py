@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.errors import ProductQAError, UsageError, nearest_path
+from retrieval.files import parse_json, read_text
 
 FAILED = 1
 WRONG_USE = 2
@@ -50,7 +51,7 @@ def questions_of(options: argparse.Namespace) -> list[str]:
     path = Path(options.batch)
     if options.batch != "-" and not path.is_file():
         raise UsageError(f"No question file at {path}{nearest_path(path)}.")
-    text = sys.stdin.read() if options.batch == "-" else path.read_text(encoding="utf-8")
+    text = sys.stdin.read() if options.batch == "-" else read_text(path)
     lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     return [_question(line, f"{options.batch}:{number}") for number, line in lines]
 
@@ -59,12 +60,30 @@ def _question(line: str, place: str) -> str:
     if not line.startswith("{"):
         return line
     try:
-        question = json.loads(line)["question"]
-    except (json.JSONDecodeError, KeyError) as error:
+        question = parse_json(line)["question"]
+    except (ValueError, KeyError) as error:
         raise UsageError(f"{place}: not a JSON object with a question.") from error
     if not isinstance(question, str):
         raise UsageError(f"{place}: the question is not a string.")
     return question
+
+
+def values_of(argument: str) -> list[str]:
+    """Return the lines of ``@FILE``, those of standard input for ``-``, and any other argument as it is.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    if argument == "-":
+        text = sys.stdin.read()
+    elif argument.startswith("@"):
+        path = Path(argument[1:])
+        if not path.is_file():
+            raise UsageError(f"No file at {path}{nearest_path(path)}.")
+        text = read_text(path)
+    else:
+        return [argument]
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def print_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import EncoderMismatch, ModelNotFound
+from retrieval.files import sha256_of_files
 from retrieval.models import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -26,14 +27,16 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
-from retrieval.storage import sha256_of_files
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Vectors = NDArray[np.float32]
 TUNED_FORMAT = "product-qa-encoder"
-_BATCH = 64
+_QUERIES_AT_ONCE = 64
+_TOKENS_AT_ONCE = {"cpu": 512, "gpu": 32_768}
+"""On CPUs as many as keep the activations in the cache."""
+_STATIC_TEXTS_AT_ONCE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,23 @@ def read_run(folder: Path, written_as: str = TUNED_FORMAT) -> dict[str, Any] | N
     raise ModelNotFound(f"{folder} is an adapter, but not a whole {written_as} that python -m finetune wrote.")
 
 
+def batches_by_length(lengths: Sequence[int], at_once: int) -> Iterator[list[int]]:
+    """Divide numbers of texts into batches, the shortest first.
+
+    Args:
+        lengths: Of each text, in tokens.
+        at_once: Tokens of a batch, its padding counted; a longer text has a batch of its own.
+    """
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[number] > at_once:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
 class SentenceTransformerEncoder:
     """A sentence-transformers model, or a LoRA adapter over one, in bfloat16 where the processor gains from it.
 
@@ -136,7 +156,7 @@ class SentenceTransformerEncoder:
     def identity(self) -> EncoderIdentity:
         """Which encoder this is."""
         with self._lock:
-            dimension = self._model.get_embedding_dimension()
+            dimension = self.model.get_embedding_dimension()
         sha256 = weights_sha256(self._base)
         if self._tuned:
             adapter = sha256_of_files([self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
@@ -146,15 +166,40 @@ class SentenceTransformerEncoder:
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for questions."""
         with self._lock:
-            return self._unit(self._model.encode_query(list(texts), batch_size=_BATCH, convert_to_tensor=True))
+            return self._unit(self.model.encode_query(list(texts), batch_size=_QUERIES_AT_ONCE, convert_to_tensor=True))
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
-        """Return an array ``(n, dimension)`` of unit vectors for product texts."""
+        """Return an array ``(n, dimension)`` of unit vectors for product texts.
+
+        A text that is repeated is encoded once, and texts share a batch with others of their length, so that next to
+        nothing is padded.
+        """
+        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        different = list(numbers)
         with self._lock:
-            return self._unit(self._model.encode_document(list(texts), batch_size=_BATCH, convert_to_tensor=True))
+            vectors: Vectors = np.empty((len(different), self.identity.dimension), dtype=np.float32)
+            for batch in self._batches(different):
+                passages = [different[number] for number in batch]
+                encoded = self.model.encode_document(passages, batch_size=len(passages), convert_to_tensor=True)
+                vectors[batch] = self._unit(encoded)
+        return vectors if len(different) == len(texts) else vectors[[numbers[text] for text in texts]]
+
+    def _batches(self, texts: Sequence[str]) -> Iterable[list[int]]:
+        """Divide texts, by number, into batches of like length."""
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+        if not texts:
+            return []
+        if isinstance(self.model[0], StaticEmbedding):  # which pads nothing
+            starts = range(0, len(texts), _STATIC_TEXTS_AT_ONCE)
+            return [list(range(start, min(start + _STATIC_TEXTS_AT_ONCE, len(texts)))) for start in starts]
+        tokens = self.model.tokenizer(list(texts), truncation=True, max_length=self.model.max_seq_length)["input_ids"]
+        at_once = _TOKENS_AT_ONCE["cpu" if self.model.device.type == "cpu" else "gpu"]
+        return batches_by_length(list(map(len, tokens)), at_once)
 
     @cached_property
-    def _model(self) -> SentenceTransformer:
+    def model(self) -> SentenceTransformer:
+        """The model, an adapter merged into it; loaded when it is first asked for."""
         import torch
         from sentence_transformers import SentenceTransformer
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from retrieval.encoder import read_run
 from retrieval.errors import EncoderMismatch, ModelNotFound, nearest_path
+from retrieval.files import sha256_of_files
 from retrieval.models import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -27,7 +28,6 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
-from retrieval.storage import sha256_of_files
 from retrieval.text import terms
 
 if TYPE_CHECKING:

@@ -9,8 +9,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from retrieval.catalog import Catalogue
-from retrieval.dense import DenseIndex
+from retrieval.dense import DenseIndex, Mask
 from retrieval.encoder import Encoder, EncoderIdentity, SentenceTransformerEncoder, Vectors
 from retrieval.errors import EncoderMismatch, IndexDamaged, UsageError
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
@@ -43,11 +45,14 @@ class HybridIndex:
         self.catalogue = catalogue
         self.reranker: Reranker | None = None
         self._dense = dense
+        self._excluded: Mask | None = None
         self._given_encoder = encoder
         self._opening = Lock()
 
     @classmethod
-    def open(cls, folder: Path | str, *, encoder: Encoder | None = None, rerank: str = "auto") -> HybridIndex:
+    def open(
+        cls, folder: Path | str, *, encoder: Encoder | None = None, rerank: str = "auto", every_byte: bool = False
+    ) -> HybridIndex:
         """Open an index: products, vectors and BM25 together, or not at all.
 
         Files are memory-mapped, and hashed when they are not as the build left them.
@@ -57,6 +62,7 @@ class HybridIndex:
             encoder: The encoder it was built with. When not given, the manifest names it; the first search loads it.
             rerank: ``auto`` reranks with the weights that ship, where they were learned with this index's encoder;
                 ``none`` does not rerank; anything else is a file of weights.
+            every_byte: Hash all files before any is used.
 
         Raises:
             IndexStoreError: Its subclass says what is wrong: not found, incomplete, foreign, version, damaged.
@@ -64,14 +70,14 @@ class HybridIndex:
             ModelNotFound: No such file of weights.
         """
         folder = Path(folder)
-        index = cls._open_generation(folder, encoder)
+        index = cls._open_generation(folder, encoder, every_byte)
         if encoder is not None:
             encoder.identity.check_same(index.encoder_identity)
         index.reranker = _reranker(rerank, index.manifest["encoder"])
         return index
 
     @classmethod
-    def _open_generation(cls, folder: Path, encoder: Encoder | None) -> HybridIndex:
+    def _open_generation(cls, folder: Path, encoder: Encoder | None, every_byte: bool) -> HybridIndex:
         """Open the generation in force.
 
         What happened counts only if that generation is still in force afterwards: otherwise files may have gone while
@@ -81,7 +87,7 @@ class HybridIndex:
             manifest = read_manifest(folder)
             outcome: HybridIndex | Exception
             try:
-                check_files(folder, manifest, every_byte=False)
+                check_files(folder, manifest, every_byte=every_byte)
                 outcome = cls._compose(folder, manifest, encoder)
             except Exception as error:
                 outcome = error
@@ -93,10 +99,18 @@ class HybridIndex:
     @classmethod
     def _compose(cls, folder: Path, manifest: dict[str, Any], encoder: Encoder | None) -> HybridIndex:
         generation = folder / manifest["generation"]
-        index = cls(folder, manifest, Catalogue(generation), DenseIndex.open(generation), encoder)
+        dense = DenseIndex.open(generation)
+        index = cls(folder, manifest, Catalogue(generation), dense, encoder)
         if manifest["lexical"]["backend"] == "tantivy":
             index._lexical = TantivyIndex(generation)
-        sizes = {"products": len(index.catalogue), "vectors": len(index._dense), "BM25": len(index._lexical)}
+        removed = int(np.count_nonzero(index.catalogue.removed))
+        index._excluded = index.catalogue.removed if removed else None
+        sizes = {
+            "manifest": manifest["counts"]["usable"],
+            "products": len(index.catalogue),
+            "vectors": len(dense) - removed,
+            "BM25": len(index._lexical),
+        }
         if len(set(sizes.values())) != 1:
             raise IndexDamaged(f"The parts of {folder} are out of step ({sizes}); build the index again.")
         return index
@@ -178,7 +192,7 @@ class HybridIndex:
             return []
         depth = max(k, CANDIDATES)
         vectors = self.encoder.encode_queries([query.english for query in queries])
-        dense = self._dense.search(vectors, depth)
+        dense = self._dense.search(vectors, depth, self._excluded)
         return [
             self._hits(query, vector, nearest, self._lexical.search(query, depth), k)
             for query, vector, nearest in zip(queries, vectors, dense, strict=True)
@@ -191,7 +205,7 @@ class HybridIndex:
         cosines = self._dense.cosines(vector, [row for row, _ in fused])
         bm25 = dict(lexical)
         hits = [
-            Hit(self.catalogue[row], rank, score, ranks[0].get(row), ranks[1].get(row), cosine, bm25.get(row))
+            Hit(self.catalogue.at(row), rank, score, ranks[0].get(row), ranks[1].get(row), cosine, bm25.get(row))
             for rank, ((row, score), cosine) in enumerate(zip(fused, cosines, strict=True), start=1)
         ]
         if self.reranker is not None:
@@ -201,19 +215,16 @@ class HybridIndex:
     def product(self, uid: str) -> Product | None:
         """Return the product with this uid, or whose twin has it; None when there is none."""
         row = self.catalogue.find(uid)
-        return None if row is None else self.catalogue[row]
+        return None if row is None else self.catalogue.at(row)
 
     def verify(self) -> None:
-        """Hash every file and compare the parts with each other.
+        """Hash every file.
 
         Raises:
             IndexIncomplete: A file is missing.
-            IndexDamaged: A file differs, or the parts are out of step.
+            IndexDamaged: A file differs.
         """
         check_files(self.folder, self.manifest, every_byte=True)
-        recorded = self.manifest["counts"]["usable"]
-        if len(self) != recorded:
-            raise IndexDamaged(f"{self.folder} holds {len(self)} products, its manifest says {recorded}.")
 
 
 def _reranker(choice: str, encoder: dict[str, Any]) -> Reranker | None:

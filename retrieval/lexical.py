@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retrieval.errors import IndexDamaged, IndexStoreError
+from retrieval.files import share
 from retrieval.query import Query
 from retrieval.schema import Product
 from retrieval.text import analyzer, terms
@@ -79,13 +84,12 @@ class TantivyIndex:
         import tantivy
 
         path = folder / LEXICAL_FOLDER
-        try:
-            self._index = tantivy.Index.open(str(path))
-        except (ValueError, OSError) as error:
-            raise IndexDamaged(f"{path} is not a readable tantivy index ({error}); build the index again.") from error
-        self._index.register_tokenizer(_ANALYZER, analyzer())
+        self._path = path
+        with _damage_told(path), _writable(path) as opened:
+            self._index = tantivy.Index.open(str(opened))
+            self._index.register_tokenizer(_ANALYZER, analyzer())
+            self._searcher = self._index.searcher()
         self._schema = self._index.schema
-        self._searcher = self._index.searcher()
 
     @staticmethod
     def write(products: Iterable[Product], folder: Path) -> None:
@@ -97,27 +101,38 @@ class TantivyIndex:
         import tantivy
 
         builder = tantivy.SchemaBuilder()
-        builder.add_unsigned_field("row", fast=True)
+        builder.add_unsigned_field("row", indexed=True, fast=True)
         builder.add_text_field("title", tokenizer_name=_ANALYZER, index_option="position")
         builder.add_text_field("text", tokenizer_name=_ANALYZER, index_option="freq")
         path = folder / LEXICAL_FOLDER
+        shutil.rmtree(path, ignore_errors=True)  # of a build that was cut off
         path.mkdir()
-        index = tantivy.Index(builder.build(), path=str(path))
-        index.register_tokenizer(_ANALYZER, analyzer())
-        writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
-        try:
-            for row, product in enumerate(products):
-                document = tantivy.Document()
-                document.add_unsigned("row", row)
-                document.add_text("title", product.title)
-                document.add_text("text", weighted_text(product))
-                writer.add_document(document)
-            writer.commit()
-            writer.wait_merging_threads()
-        except ValueError as error:
-            raise IndexStoreError(f"Cannot write {path}: {error}.") from error
-        for leftover in path.glob(".tantivy-*.lock"):
-            leftover.unlink()
+        _write(tantivy.Index(builder.build(), path=str(path)), path, enumerate(products))
+
+    @staticmethod
+    def write_changed(before: Path, folder: Path, removed: Sequence[int], added: Iterable[tuple[int, Product]]) -> None:
+        """Write the index of another generation with some rows removed and some added; its files are shared.
+
+        The removed rows still count in the statistics of terms until their files are merged.
+
+        Args:
+            before: Folder of the other generation.
+            folder: Where the index is put.
+            removed: Rows that are found no more.
+            added: Rows and their products.
+
+        Raises:
+            IndexStoreError: The files cannot be written.
+        """
+        import tantivy
+
+        path = folder / LEXICAL_FOLDER
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        for file in (before / LEXICAL_FOLDER).iterdir():
+            if file.suffix != ".lock":
+                share(file, path / file.name)  # tantivy replaces files, and changes none
+        _write(tantivy.Index.open(str(path)), path, added, removed)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -132,8 +147,9 @@ class TantivyIndex:
 
     def search(self, query: Query, k: int) -> list[tuple[int, float]]:
         """Return pairs of row and BM25 score, best first."""
-        result = self._searcher.search(self._clauses(query), limit=k, count=False)
-        rows = self._searcher.fast_field_values("row", [address for _, address in result.hits])
+        with _damage_told(self._path):
+            result = self._searcher.search(self._clauses(query), limit=k, count=False)
+            rows = self._searcher.fast_field_values("row", [address for _, address in result.hits])
         pairs = [(int(row or 0), float(score or 0)) for row, (score, _) in zip(rows, result.hits, strict=True)]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
@@ -182,3 +198,53 @@ class RankBM25Index:
         sharing = [row for row, held in enumerate(self._bm25.doc_freqs) if not held.keys().isdisjoint(query.terms)]
         ranked = sorted(((row, float(scores[row])) for row in sharing), key=lambda pair: (-pair[1], pair[0]))
         return ranked[:k]
+
+
+def _write(index: tantivy.Index, path: Path, added: Iterable[tuple[int, Product]], removed: Sequence[int] = ()) -> None:
+    import tantivy
+
+    index.register_tokenizer(_ANALYZER, analyzer())
+    writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)
+    try:
+        if removed:
+            writer.delete_documents_by_query(tantivy.Query.term_set_query(index.schema, "row", removed))
+        for row, product in added:
+            document = tantivy.Document()
+            document.add_unsigned("row", row)
+            document.add_text("title", product.title)
+            document.add_text("text", weighted_text(product))
+            writer.add_document(document)
+        writer.commit()
+        writer.wait_merging_threads()
+    except (ValueError, OSError) as error:
+        raise IndexStoreError(f"Cannot write {path}: {error}.") from error
+    for file in path.iterdir():
+        if file.suffix == ".lock":
+            file.unlink()
+        else:
+            file.chmod(path.stat().st_mode & 0o666)  # some of them tantivy lets nobody else read
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what tantivy makes of damaged files, errors and panics of Rust, into an error that names the folder."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, ValueError | OSError) or type(error).__name__ == "PanicException":
+            told = f"{path} is not a readable tantivy index ({error}); build the index again."
+            raise IndexDamaged(told) from error
+        raise
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[Path]:
+    """Give a folder to open an index in, as tantivy locks a file there even to read; all is mapped when it is open."""
+    if os.access(path, os.W_OK):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="lexical-") as folder:
+        for file in path.iterdir():
+            if file.suffix != ".lock":
+                (Path(folder) / file.name).symlink_to(file.resolve())
+        yield Path(folder)

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.errors import ModelNotFound, nearest_path
-from retrieval.storage import sha256_of_files
+from retrieval.files import sha256_of_files
 
 BASE_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_ENCODER = "product-qa/minilm-shop"
 """The base tuned on shoppers' questions; it ships with this package."""
+STATIC_ENCODER = "static"
+"""Static embeddings distilled from the default encoder; they ship with this package too."""
 DEFAULT_LANGUAGE_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """What PEFT writes of an adapter."""
 RUN_FILE = "run.json"
 """What tuning writes beside them: what the adapter is bound to, and how it was made."""
 INSTALL_COMMAND = "pip install --no-deps -r requirements-models.txt"
-_SHIPPED_ENCODER = Path(__file__).parent / "tuned" / "encoder"
+_TUNED = Path(__file__).parent / "tuned"
+_SHIPPED_ENCODERS = {DEFAULT_ENCODER: _TUNED / "encoder", STATIC_ENCODER: _TUNED / "static"}
 _SHIPPED_ADAPTER = Path(__file__).parents[1] / "finetune" / "adapters" / "smollm2-135m"
 _HUB_TIMEOUT_SECONDS = 5.0
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
@@ -47,7 +50,7 @@ _EMBEDDED = {
 def resolve_model(name: str) -> Path:
     """Return the folder of a model, ready for ``from_pretrained``.
 
-    A folder of that name comes first, then the encoder that ships, then an installed package that carries the model,
+    A folder of that name comes first, then the encoders that ship, then an installed package that carries the model,
     then the hub's local cache, then the hub. A GGUF file inside a package is converted once to safetensors in bfloat16,
     in the cache folder.
 
@@ -59,8 +62,8 @@ def resolve_model(name: str) -> Path:
     """
     if Path(name).is_dir():
         return Path(name)
-    if name == DEFAULT_ENCODER:
-        return _SHIPPED_ENCODER
+    if name in _SHIPPED_ENCODERS:
+        return _SHIPPED_ENCODERS[name]
     embedded = _EMBEDDED.get(name)
     package = _package_folder(embedded.module) if embedded else None
     if embedded and package:

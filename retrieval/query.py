@@ -19,6 +19,7 @@ from retrieval.text import terms
 MAX_QUESTION_CHARACTERS = 2_000
 MAX_QUESTION_WORDS = 64
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FRAME = re.compile(
     r"""\s*(?:
     # greetings and politeness
@@ -114,13 +115,15 @@ def parse_question(question: str) -> Query:
     """Read a question.
 
     Raises:
-        QuestionError: It is empty, has no word, or is longer than 2,000 characters.
+        QuestionError: It is empty, has no word, is longer than 2,000 characters, or holds half of a character.
     """
     text = " ".join(question.split())
     if not text:
         raise QuestionError("The question is empty; ask about a product.")
     if len(text) > MAX_QUESTION_CHARACTERS:
         raise QuestionError(f"The question has {len(text):,} characters; at most {MAX_QUESTION_CHARACTERS:,} are read.")
+    if _SURROGATE.search(text):
+        raise QuestionError("The question holds half of a UTF-16 surrogate pair, which is no character.")
     text = " ".join(text.split()[:MAX_QUESTION_WORDS])
     if not terms(text):
         raise QuestionError(f"The question {text[:40]!r} has no word in it.")

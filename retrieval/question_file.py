@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from retrieval.errors import UsageError, nearest_path
+from retrieval.files import parse_json, read_text
 
 Kind = Literal["identify", "fact", "unanswerable", "absent", "ambiguous"]
 FINDABLE: tuple[Kind, ...] = ("identify", "fact", "unanswerable")
@@ -49,7 +50,7 @@ def read_questions(path: Path) -> list[Question]:
     """
     if not path.is_file():
         raise UsageError(f"No question file at {path}{nearest_path(path)}.")
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = read_text(path).split("\n")
     questions = [_question(line, f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
     if not questions:
         raise UsageError(f"{path} holds no question.")
@@ -65,13 +66,16 @@ def write_questions(path: Path, questions: Iterable[Question]) -> None:
 
 def _question(line: str, place: str) -> Question:
     try:
-        row: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{place} is not JSON: {error.msg}.") from error
+        row: Any = parse_json(line)
+    except ValueError as error:
+        raise UsageError(f"{place} is not JSON: {error}.") from error
     fields = Question.__dataclass_fields__
     if not isinstance(row, dict) or not str(row.get("question") or "").strip() or row.get("kind") not in get_args(Kind):
         raise UsageError(f"{place} needs a question and a kind ({', '.join(get_args(Kind))}).")
     if row["kind"] in FINDABLE and not row.get("uids"):
         raise UsageError(f"{place} is of kind {row['kind']} and names no uids.")
     known = {name: value for name, value in row.items() if name in fields and value is not None}
-    return Question(**known | {"uids": tuple(known.get("uids", ()))})
+    uids = known.pop("uids", [])
+    if not isinstance(uids, list) or not all(isinstance(value, str) for value in (*uids, *known.values())):
+        raise UsageError(f"{place}: uids must be a list of strings, everything else a string.")
+    return Question(**known, uids=tuple(uids))

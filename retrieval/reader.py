@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, cast
 
 import orjson
 
@@ -110,7 +110,8 @@ class CatalogueReader:
     """Iterates over the usable products of catalogue files and counts everything else.
 
     Rows that repeat a uid are counted and skipped. A row with another uid but the exact text of an earlier product is
-    that product's twin: it is not yielded but noted in ``twins``, under the earlier product's place in the stream.
+    that product's twin: it is not yielded but noted in ``twins``, under the earlier product's place in the stream, and
+    in ``twin_places`` under its own place among all uids, products and twins.
     """
 
     def __init__(
@@ -121,6 +122,8 @@ class CatalogueReader:
         seed: int = 0,
         max_errors: int = DEFAULT_MAX_ERRORS,
         on_reject: Callable[[Reject], None] | None = None,
+        on_drop: Callable[[str], None] | None = None,
+        may_be_empty: bool = False,
     ) -> None:
         """Prepare a reading.
 
@@ -130,6 +133,8 @@ class CatalogueReader:
             seed: Seed of that sample.
             max_errors: Malformed lines to tolerate.
             on_reject: Called with each malformed line.
+            on_drop: Called with the uid of each row that lacks a title or a content.
+            may_be_empty: Take files without a usable row.
 
         Raises:
             UsageError: ``limit`` or ``max_errors`` is out of range, or there is no path.
@@ -147,10 +152,13 @@ class CatalogueReader:
                 raise CatalogueError(f"No catalogue file at {path}{nearest_path(path)}.")
         self.report = CatalogueReport()
         self.twins: dict[int, list[str]] = {}
+        self.twin_places: dict[str, int] = {}
         self._limit = limit
         self._seed = seed
         self._max_errors = max_errors
         self._on_reject = on_reject
+        self._on_drop = on_drop
+        self._may_be_empty = may_be_empty
         self._digest_of_uid: dict[str, bytes] = {}
         self._row_of_digest: dict[bytes, int] = {}
 
@@ -173,7 +181,7 @@ class CatalogueReader:
             if product is not None:
                 self.report.usable += 1
                 yield product
-        if not self.report.usable:
+        if not self.report.usable and not self._may_be_empty:
             names = ", ".join(str(path) for path in self.paths)
             raise CatalogueError(
                 f"No usable row in {names}: of {self.report.rows} rows, {self.report.dropped.total()} lack a title or "
@@ -191,12 +199,14 @@ class CatalogueReader:
 
     def _product(self, path: Path, line: _Line) -> Product | None:
         uid, raw_title, raw_content = _parse(line)
-        if _ENTITY.search(raw_title) or _ENTITY.search(raw_content):
+        if _has_entity(raw_title) or _has_entity(raw_content):
             self.report.with_entities += 1
         title, content = clean(raw_title), clean(raw_content)
         if not title or not content:
             missing = [name for name, text in (("title", title), ("content", content)) if not text]
             self.report.dropped[", ".join(f"no {name}" for name in missing)] += 1
+            if self._on_drop is not None:
+                self._on_drop(uid)
             return None
         digest = hashlib.blake2b(f"{title}\0{content}".encode(), digest_size=16).digest()
         known = self._digest_of_uid.get(uid)
@@ -209,6 +219,7 @@ class CatalogueReader:
         row = self._row_of_digest.setdefault(digest, self.report.usable)
         self._digest_of_uid[uid] = digest
         if row != self.report.usable:
+            self.twin_places[uid] = self.report.usable + self.report.twins
             self.report.twins += 1
             self.twins.setdefault(row, []).append(uid)
             return None
@@ -229,8 +240,7 @@ class CatalogueReader:
             self._on_reject(reject)
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     number: int
     data: bytes
     problem: str = ""
@@ -287,6 +297,10 @@ def _parse(line: _Line) -> tuple[str, str, str]:
         if value is not None and not isinstance(value, str):
             raise _BadRow(f"{name} must be a string, not {_json_type(value)}")
     return uid.strip(), texts[0] or "", texts[1] or ""
+
+
+def _has_entity(text: str) -> bool:
+    return "&" in text and _ENTITY.search(text) is not None
 
 
 def _json_type(value: object) -> str:

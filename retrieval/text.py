@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 _CELL = re.compile(r"<(?=/?(?:td|th|tr)\b)", re.IGNORECASE)  # outside a table the parser drops these without a gap
 _MARKUP = re.compile(r"&[#A-Za-z]|<[A-Za-z/!?]")
+_TAG = re.compile(r"<[A-Za-z/!?]|\0")  # or what the parser drops
+_REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][0-9A-Za-z]*);?")
 _INLINE_TAGS = ["a", "abbr", "b", "big", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt", "u"]
 _DROPPED_TAGS = ["style", "script", "noscript", "template", "title", "iframe"]
 _DECODING_PASSES = 4
+_LONGEST_MOJIBAKE = 8  # what ftfy recognises has at most six characters
+_BEYOND_ASCII = re.compile(rf"[^\0-\x7f](?:.{{0,{_LONGEST_MOJIBAKE}}}[^\0-\x7f])*", re.DOTALL)
 _WORD = re.compile(r"\w+(?:[.,'\u2019/-]\w+)*", re.UNICODE)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|vs|no|vol|inc|ltd|co|jr|sr|approx|dia|max|min|oz|lb|lbs|ft|in|cm|mm|qty|pt|pts|u\.s|e\.g|i\.e)"
@@ -40,19 +44,34 @@ def clean(text: str) -> str:
     Returns:
         Plain text on one line, without white space at its ends; empty when nothing is left.
     """
-    text = " ".join(text.split())
+    text = _fold_space(text)
     if "&" in text or "<" in text:
         for _ in range(_DECODING_PASSES):
             if not _MARKUP.search(text):
                 break
-            text = _strip_markup(text)
-        text = " ".join(text.split())
-    while not (text.isascii() and text.isprintable()):
-        mended = " ".join(_mend_characters(text).split())
+            text = _strip_markup(text) if _TAG.search(text) else _REFERENCE.sub(_decoded, text)
+        text = _fold_space(text)
+    while not (text.isprintable() and (text.isascii() or _is_well_decoded(text))):
+        mended = _fold_space(_mend_characters(text))
         if mended == text:
             break
         text = mended
     return text
+
+
+def _fold_space(text: str) -> str:
+    if text.isprintable() and "  " not in text:  # so that there is no white space but spaces
+        return text.strip(" ")
+    return " ".join(text.split())
+
+
+def _decoded(reference: re.Match[str]) -> str:
+    return _decode(reference[0])
+
+
+@lru_cache(maxsize=10_000)
+def _decode(reference: str) -> str:
+    return _strip_markup(f".{reference}")[1:]
 
 
 def _strip_markup(text: str) -> str:
@@ -73,6 +92,20 @@ def _fixer() -> ftfy.TextFixerConfig:
 
     return ftfy.TextFixerConfig(
         unescape_html=False, uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False
+    )
+
+
+def _is_well_decoded(text: str) -> bool:
+    """Tell of printable text whether ftfy would leave it as it is, looking only around what is not ASCII."""
+    from ftfy.badness import is_bad
+
+    return (
+        "\ufffc" not in text
+        and unicodedata.is_normalized("NFC", text)
+        and not any(
+            is_bad(text[max(0, found.start() - _LONGEST_MOJIBAKE) : found.end() + _LONGEST_MOJIBAKE])
+            for found in _BEYOND_ASCII.finditer(text)
+        )
     )
 
 

@@ -17,12 +17,12 @@ from typing import Any
 from qa.decision import Decision
 from qa.evaluation.settings import Settings
 from retrieval.evidence import CrossEncoderRanker
+from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
 from retrieval.machine import processor
 from retrieval.models import ADAPTER_WEIGHTS, find_adapter, resolve_model, weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 from retrieval.question_file import Question
-from retrieval.storage import sha256_of_files
 
 _LIBRARIES = (
     "faiss-cpu",

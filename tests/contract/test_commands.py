@@ -43,6 +43,26 @@ def test_build_search_inspect_verify(built: Path) -> None:
 
 
 @pytest.mark.models
+def test_update_and_compact(built: Path, tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
+    rows = [{**ROWS[0], "title": "Harbour Mug, Pink"}, {"uid": "OAR1", "title": "Oar", "content": "For rowing."}]
+    (tmp_path / "uids.txt").write_text("BOOK1\n\nNONE\n")
+    add = write_catalogue([*rows, b"{bad"], "add.json")
+    done = run("retrieval", "update", built, "--add", add, "--remove", "TENT1", f"@{tmp_path / 'uids.txt'}", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "add.json:3: bad JSON" in done.stderr
+    assert "1 of the uids to remove are not in" in done.stderr
+    told = json.loads(done.stdout)
+    assert [told[name] for name in ("added", "changed", "removed", "not there", "encoded")] == [1, 1, 2, 1, 2]
+    shown = run("retrieval", "update", built, "--remove", "-", stdin="LAMP1\n")
+    assert "4 products in" in shown.stdout
+    found = json.loads(run("retrieval", "search", built, "rowing", "--json", "-k", 9).stdout)["hits"]
+    assert found[0]["product"]["uid"] == "OAR1"
+    assert {hit["product"]["uid"] for hit in found} == {"MUG1", "MUG2", "BOOK2", "OAR1"}
+    assert run("retrieval", "compact", built).stdout == f"4 products in {built}, no removed rows.\n"
+    assert json.loads(run("retrieval", "verify", built, "--json").stdout)["products"] == 4
+
+
+@pytest.mark.models
 def test_ask_prints_answer_and_source_or_json(built: Path) -> None:
     shown = run("qa", "ask", "how much does the ridge tent weigh?", "--index", built, "--model", "extractive")
     assert shown.returncode == 0, shown.stderr
@@ -91,6 +111,11 @@ def test_errors_of_retrieval_are_one_sentence_with_the_right_exit_code(
         (("build", catalogue, "--out", tmp_path / "i", "--limit", "0"), 2, "limit is 0"),
         (("build", catalogue, "--out", tmp_path / "i", "--encoder", "nobody/none"), 1, "the hub is switched off"),
         (("search", tmp_path / "indx", "mug"), 1, "did you mean"),
+        (("update", tmp_path / "index"), 2, "name files to --add or uids to --remove"),
+        (("update", tmp_path / "indx", "--remove", "MUG1"), 1, "did you mean"),
+        (("update", tmp_path / "index", "--add", tmp_path / "trn.jsn"), 1, "did you mean"),
+        (("update", tmp_path / "index", "--remove", f"@{tmp_path / 'none'}"), 2, "No file at"),
+        (("compact", tmp_path / "indx"), 1, "did you mean"),
         (("verify", tmp_path), 1, "holds no index"),
         (("inspect", tmp_path / "none.json"), 1, "No catalogue file"),
     ]
@@ -113,7 +138,7 @@ def test_inspect_describes_a_catalogue(write_catalogue: WriteCatalogue) -> None:
 
 def test_every_command_has_help() -> None:
     for program, commands in {
-        "retrieval": ("build", "search", "inspect", "verify"),
+        "retrieval": ("build", "update", "compact", "search", "inspect", "verify"),
         "qa": ("ask", "evaluate", "calibrate"),
         "finetune": (
             "questions",

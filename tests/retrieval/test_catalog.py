@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from retrieval import catalog
-from retrieval.catalog import PRODUCTS_FILE, TWINS_FILE, Catalogue
+from retrieval import tables
+from retrieval.catalog import Catalogue
 from retrieval.errors import CatalogueError, IndexDamaged
 from retrieval.reader import CatalogueReader
 from retrieval.schema import Product
+from retrieval.tables import PRODUCTS_FILE, TWINS_FILE
 from tests.conftest import ROWS, WriteCatalogue
 
 TWIN_ROWS = [{**ROWS[1], "uid": "MUG2B"}, {**ROWS[5], "uid": "LAMP1B"}, {**ROWS[1], "uid": "MUG2C"}]
@@ -21,7 +22,7 @@ PRODUCTS = [Product(row["uid"], row["title"], row["content"], TWINS.get(row["uid
 @pytest.fixture
 def folder(tmp_path: Path, write_catalogue: WriteCatalogue, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stored catalogue of six products in batches of four, two of which have twins."""
-    monkeypatch.setattr(catalog, "_ROWS_PER_BATCH", 4)
+    monkeypatch.setattr(tables, "ROWS_PER_BATCH", 4)
     folder = tmp_path / "store"
     folder.mkdir()
     Catalogue.write(CatalogueReader([write_catalogue([*ROWS, *TWIN_ROWS])]), folder)
@@ -58,7 +59,7 @@ def test_a_product_knows_itself_by_all_of_its_uids(folder: Path) -> None:
 
 
 def test_writing_tells_progress_and_keeps_the_report(tmp_path: Path, write_catalogue, monkeypatch) -> None:
-    monkeypatch.setattr(catalog, "_ROWS_PER_BATCH", 4)
+    monkeypatch.setattr(tables, "ROWS_PER_BATCH", 4)
     done: list[int] = []
     catalogue = Catalogue.write(CatalogueReader([write_catalogue([*ROWS, *TWIN_ROWS, b"{"])]), tmp_path, done.append)
     assert done == [4, 10]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
 
@@ -49,3 +52,26 @@ def test_rounding_does_not_break_a_tie_between_three_rankings() -> None:
 @pytest.mark.parametrize(("rankings", "fused"), [([], []), ([[], []], []), ([[], [5]], [(5, 1 / 61)])])
 def test_empty_rankings_add_nothing(rankings: list[list[int]], fused: list[tuple[int, float]]) -> None:
     assert reciprocal_rank_fusion(rankings) == fused
+
+
+RANKINGS = st.lists(st.lists(st.integers(0, 30), unique=True, max_size=15), max_size=4)
+
+
+@settings(deadline=None, database=None)
+@given(RANKINGS, st.integers(0, 100))
+def test_every_row_comes_once_in_falling_order_of_its_sum_whatever_the_order_of_rankings(
+    rankings: list[list[int]], k: int
+) -> None:
+    fused = reciprocal_rank_fusion(rankings, k)
+    assert sorted(row for row, _ in fused) == sorted({row for ranking in rankings for row in ranking})
+    exact = {row: sum(Fraction(1, k + r.index(row) + 1) for r in rankings if row in r) for row, _ in fused}
+    assert [score for _, score in fused] == pytest.approx([float(exact[row]) for row, _ in fused])
+    assert [exact[row] for row, _ in fused] == sorted(exact.values(), reverse=True)
+    assert reciprocal_rank_fusion(rankings[::-1], k) == fused
+
+
+@settings(deadline=None, database=None)
+@given(st.lists(st.integers(0, 30), unique=True, max_size=15))
+def test_a_single_ranking_and_copies_of_it_keep_its_order(ranking: list[int]) -> None:
+    for times in (1, 2, 3):
+        assert [row for row, _ in reciprocal_rank_fusion([ranking] * times)] == ranking

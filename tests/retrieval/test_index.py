@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from retrieval import build
 from retrieval.build import BuildOptions, build_index
+from retrieval.encoder import Vectors
 from retrieval.errors import (
     CatalogueError,
     EncoderMismatch,
@@ -156,6 +159,37 @@ def test_an_index_is_replaced_only_by_force_and_only_by_a_whole_one(
     assert index.search("lighthouse cat")[0].product.uid == "BOOK2"  # who has the old one open keeps it
 
 
+class Interrupting(KeywordEncoder):
+    """Is interrupted at its third shard."""
+
+    shards = 0
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        if self.identity.id == "keywords" and len(texts) > 1:
+            self.shards += 1
+            if self.shards == 3:
+                raise KeyboardInterrupt
+        return super().encode_passages(texts)
+
+
+def test_an_interrupted_build_goes_on_from_its_last_shard(
+    tmp_path: Path, write_catalogue: WriteCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "_ENCODE_AT_ONCE", 2)
+    catalogue = write_catalogue([*ROWS, b"{"])
+    whole = build_index([catalogue], tmp_path / "whole", encoder=KeywordEncoder())
+    with pytest.raises(KeyboardInterrupt):
+        build_index([catalogue], tmp_path / "i", encoder=Interrupting())
+    told: list[str] = []
+    resumed = build_index([catalogue], tmp_path / "i", encoder=KeywordEncoder(), tell=told.append)
+    assert told == ["Going on with a build that was cut off: 4 of 6 products are encoded."]
+    assert resumed.manifest["counts"] == whole.manifest["counts"]
+    for name in ("products.arrow", "rows.arrow", "twins.arrow", "vectors.faiss"):
+        assert (resumed.catalogue.folder / name).read_bytes() == (whole.catalogue.folder / name).read_bytes()
+    assert resumed.search("mug", 6) == whole.search("mug", 6)
+    assert (tmp_path / "i" / "rejects.jsonl").read_text() == (tmp_path / "whole" / "rejects.jsonl").read_text()
+
+
 def test_malformed_lines_are_kept_beside_the_index(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
     told = []
     build_index([write_catalogue([*ROWS, b"{"])], tmp_path / "i", encoder=KeywordEncoder(), on_reject=told.append)
@@ -165,7 +199,9 @@ def test_malformed_lines_are_kept_beside_the_index(tmp_path: Path, write_catalog
 
 BUILD = """
 import sys
+from retrieval import build
 from retrieval.build import BuildOptions, build_index
+from retrieval.encoder import Vectors
 from retrieval.index import HybridIndex
 from tests.fakes import KeywordEncoder
 build_index([sys.argv[1]], sys.argv[2], encoder=KeywordEncoder(), options=BuildOptions(force=True))

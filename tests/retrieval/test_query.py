@@ -92,6 +92,7 @@ def test_other_scripts_and_accents_give_terms(question: str, found: str) -> None
         ("", "The question is empty"),
         (" \n\t ", "The question is empty"),
         ("?!… ---", "has no word in it"),
+        ("a mug \ud83d?", "holds half of a UTF-16 surrogate pair"),
         ("x" * (MAX_QUESTION_CHARACTERS + 1), "has 2,001 characters; at most 2,000 are read"),
     ],
 )

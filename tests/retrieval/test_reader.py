@@ -280,3 +280,19 @@ def test_every_row_is_counted_exactly_once(lines: list[dict[str, object] | bytes
     every_uid = [product.uid for product in products] + [uid for twins in reader.twins.values() for uid in twins]
     assert len(every_uid) == len(set(every_uid))
     assert len({(product.title, product.content) for product in products}) == len(products)
+
+
+@settings(deadline=None, database=None, max_examples=300)
+@given(st.binary(max_size=400), st.sampled_from(["plain", "gzip", "cut gzip"]))
+def test_any_bytes_are_counted_or_told(data: bytes, kind: str) -> None:
+    written = {"plain": data, "gzip": gzip.compress(data), "cut gzip": gzip.compress(data)[:-9]}[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trn.json"
+        path.write_bytes(written)
+        rejects: list[Reject] = []
+        reader = CatalogueReader([path], max_errors=1_000, on_reject=rejects.append)
+        with pytest.raises(CatalogueError, match="No usable row"):
+            list(reader)
+    report = reader.report
+    assert report.rows == report.dropped.total() + report.rejected
+    assert report.rejected == len(rejects)

@@ -65,6 +65,21 @@ def test_pieces_are_the_content_word_for_word_and_none_is_too_long(content: str)
     assert all(len(piece.split()) <= PIECE_WORDS for piece in found)
 
 
+@settings(deadline=None, database=None)
+@given(st.text(max_size=300), st.text(min_size=1, max_size=40))
+def test_candidates_are_verbatim_spans_of_any_text(content: str, asked: str) -> None:
+    product = Product("A", clean("Ridge Tent"), clean(content) or "x")
+    query = Query(asked, (Wanted((asked,)),), ())
+    title, *spans = candidates(query, product)
+    assert title == product.title
+    assert all(span in " ".join(product.content.split()) for span in spans)
+    assert len(spans) == len(set(spans)) <= 16
+    scores = [float(len(span)) for span in spans]
+    taken = take_best(spans, scores, 20)
+    assert set(taken) <= set(spans)
+    assert sum(len(span.split()) for span in taken) <= PIECE_WORDS
+
+
 def test_inverse_document_frequency_is_the_formula_of_bm25() -> None:
     weight = inverse_document_frequency({"mug": 4, "the": 10, "new": 0}.__getitem__, 10)
     assert weight("mug") == pytest.approx(math.log(1 + 6.5 / 4.5))

@@ -22,13 +22,15 @@ from retrieval.errors import (
     IndexStoreError,
     IndexVersionError,
 )
-from retrieval.storage import MANIFEST, build_into, check_files, read_manifest, sha256_of_files
+from retrieval.files import sha256_of_files, share
+from retrieval.generation import build_into
+from retrieval.storage import MANIFEST, check_files, read_manifest
 from tests.conftest import ROOT
 
 HOLD_LOCK = """
 import sys
 from pathlib import Path
-from retrieval.storage import build_into
+from retrieval.generation import build_into
 with build_into(Path(sys.argv[1])):
     print("building", flush=True)
     sys.stdin.read()
@@ -123,10 +125,63 @@ def test_leftovers_do_not_stand_in_the_way_of_a_first_build(tmp_path: Path) -> N
     (folder / "gen-000001").mkdir(parents=True)
     (folder / "gen-000001" / "products").write_text("half")
     with build_into(folder) as generation:
-        assert visible(folder) == [generation.name]
-        assert list(generation.folder.iterdir()) == []
+        assert visible(folder) == [generation.folder.name]
+        assert visible(generation.folder) == []
     build(folder)
     check_files(folder, read_manifest(folder), every_byte=True)
+
+
+def interrupted(folder: Path, purpose: dict[str, Any]) -> Path:
+    """Begin a build, finish a step and be interrupted."""
+    with pytest.raises(KeyboardInterrupt), build_into(folder, lambda: purpose) as generation:  # noqa: PT012
+        (generation.folder / "products").write_text("one")
+        generation.finish("read", {"rows": 1}, generation.folder / "products")
+        (generation.folder / "half").write_text("half")
+        raise KeyboardInterrupt
+    return generation.folder
+
+
+def test_the_same_build_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    begun = interrupted(tmp_path / "mine", {"of": "A"})
+    with build_into(tmp_path / "mine", lambda: {"of": "A"}) as generation:
+        assert (generation.folder, generation.resumes) == (begun, True)
+        assert (generation.finished("read"), generation.finished("more")) == ({"rows": 1}, None)
+        (generation.folder / "half").unlink()
+        generation.commit({"text": "one"})
+    assert sorted(read_manifest(tmp_path / "mine")["files"]) == ["products"]
+    assert sorted(path.name for path in begun.iterdir()) == ["products"]
+
+
+def test_another_build_does_not_go_on_there(tmp_path: Path) -> None:
+    begun = interrupted(tmp_path / "mine", {"of": "A"})
+    with build_into(tmp_path / "mine", lambda: {"of": "B"}) as generation:
+        assert not generation.resumes
+        assert generation.finished("read") is None
+        assert visible(tmp_path / "mine") == [generation.folder.name]
+    assert not begun.exists()
+
+
+@pytest.mark.parametrize("altered", ["products", ".unfinished/read.json"])
+def test_a_step_whose_files_were_altered_is_not_done(tmp_path: Path, altered: str) -> None:
+    begun = interrupted(tmp_path / "mine", {"of": "A"})
+    path = begun / altered
+    path.write_text(path.read_text().replace("1", "2").replace("one", "two"))
+    with build_into(tmp_path / "mine", lambda: {"of": "A"}) as generation:
+        assert generation.resumes
+        assert generation.finished("read") is None
+
+
+def test_files_that_another_generation_shares_are_not_hashed_again(folder: Path) -> None:
+    before = read_manifest(folder)
+    old = folder / before["generation"] / "products"
+    with build_into(folder, force=True) as generation:
+        share(old, generation.folder / "products")
+        (generation.folder / "more").write_text("more")
+        shared = {"products": {**before["files"]["products"], "sha256": "as recorded"}, "more": {"bytes": 4}}
+        generation.commit({}, shared=shared)
+    files = read_manifest(folder)["files"]
+    assert files["products"]["sha256"] == "as recorded"
+    assert files["more"]["sha256"] == hashlib.sha256(b"more").hexdigest()
 
 
 def test_an_error_of_the_file_system_becomes_one_of_the_store(tmp_path: Path) -> None:
@@ -189,7 +244,7 @@ def test_a_folder_without_index_says_so(tmp_path: Path) -> None:
 
 def test_a_build_that_did_not_finish_says_so(tmp_path: Path) -> None:
     (tmp_path / "gen-000001").mkdir()
-    with pytest.raises(IndexIncomplete, match="did not finish; run it again"):
+    with pytest.raises(IndexIncomplete, match="did not finish; run it again, and it goes on"):
         read_manifest(tmp_path)
 
 
@@ -206,11 +261,11 @@ def test_the_manifest_of_another_program_is_neither_read_nor_replaced(folder: Pa
 
 
 @pytest.mark.parametrize(
-    ("version", "remedy"), [(2, "update product-qa"), (0, "build it again"), ("1", "build it again")]
+    ("version", "remedy"), [(3, "update product-qa"), (1, "build it again"), ("2", "build it again")]
 )
 def test_another_format_version_tells_the_remedy(folder: Path, version: object, remedy: str) -> None:
     rewrite(folder, lambda manifest: manifest.update(format_version=version))
-    with pytest.raises(IndexVersionError, match=rf"has index format {version}, this version reads 1; {remedy}"):
+    with pytest.raises(IndexVersionError, match=rf"has index format {version}, this version reads 2; {remedy}"):
         read_manifest(folder)
 
 

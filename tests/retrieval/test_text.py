@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from retrieval import text as text_module
 from retrieval.text import clean, sentences, terms, words
 
 
@@ -161,3 +162,54 @@ def test_cells_without_their_table_keep_their_gap() -> None:
 
 def test_an_accented_capital_begins_a_sentence() -> None:
     assert sentences("Boa noite. Água boa.") == ["Boa noite.", "Água boa."]
+
+
+ODD = "ÃÂâàœŒØÙ°²™®’“€©–…éñüßΓВЂ‚√\ufffc\ufffd\x80e\u0301"
+
+
+@settings(deadline=None, database=None, max_examples=1_000)
+@given(st.text(st.one_of(st.sampled_from(ODD + "abÀ .?!"), st.characters()), max_size=40))
+@example("Ã la carte")
+@example("voilÃ " + 20 * "x" + " é")
+def test_what_is_taken_for_well_decoded_is_what_ftfy_leaves_as_it_is(raw: str) -> None:
+    if raw.isprintable() and text_module._is_well_decoded(raw):
+        assert text_module._mend_characters(raw) == raw
+
+
+@pytest.mark.parametrize("raw", ["it’s – “so”", "Café™ crème", "日本語の本 №5"])
+def test_common_characters_are_taken_for_well_decoded(raw: str) -> None:
+    assert text_module._is_well_decoded(raw)
+
+
+REFERENCES = [
+    "&amp;",
+    "&ampfoo",
+    "&AMP",
+    "&T;",
+    "&notit;",
+    "&#39",
+    "&#39;",
+    "&#x27;",
+    "&#xZ",
+    "&#0;",
+    "&#128;",
+    "&#xD800;",
+]
+REFERENCES += [
+    "&#1114112;",
+    "&nbsp;",
+    "&#10;",
+    "&eacute",
+    "&CounterClockwiseContourIntegral;",
+    "&amp;lt;",
+    "&#xFFFE;",
+    "&",
+]
+
+
+@settings(deadline=None, database=None, max_examples=500)
+@given(st.lists(st.one_of(st.sampled_from(REFERENCES), st.sampled_from([*"aZ19;# <3xé"])), max_size=12).map("".join))
+@example(".".join(REFERENCES))
+def test_references_are_decoded_one_by_one_as_an_html_parser_decodes_them_together(raw: str) -> None:
+    if not text_module._TAG.search(raw):
+        assert text_module._REFERENCE.sub(text_module._decoded, raw).split() == text_module._strip_markup(raw).split()

@@ -53,7 +53,7 @@ def test_an_adapter_is_laid_over_its_base(adapter: Path) -> None:
     vectors = tuned.encode_queries(TEXTS)
     np.testing.assert_allclose(vectors, unmerged.encode(TEXTS, normalize_embeddings=True), atol=1e-2)
     assert ((vectors * SentenceTransformerEncoder(BASE_ENCODER).encode_queries(TEXTS)).sum(axis=1) < 0.95).all()
-    assert not any(isinstance(module, PeftModel) for module in tuned._model.modules())
+    assert not any(isinstance(module, PeftModel) for module in tuned.model.modules())
 
 
 @pytest.mark.models
@@ -77,7 +77,7 @@ def test_an_index_is_opened_with_the_adapter_it_was_built_with_and_no_other(
 def test_the_encoder_that_ships_is_found_by_its_name_from_anywhere(
     copied: Path, tmp_path: Path, write_catalogue: WriteCatalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_SHIPPED_ENCODER", copied)
+    monkeypatch.setitem(models._SHIPPED_ENCODERS, DEFAULT_ENCODER, copied)
     build_index([write_catalogue(ROWS)], tmp_path / "index", encoder=SentenceTransformerEncoder(DEFAULT_ENCODER))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
