@@ -24,6 +24,7 @@ from qa.evaluation.robustness import curves
 from qa.evaluation.scoring import score_records, tables_of
 from qa.evaluation.settings import Settings
 from qa.evaluation.tools import CausalPerplexity, ModelTools, ShowProgress, TransformerTokens
+from retrieval.context import PROMPT_PRODUCTS
 from retrieval.index import HybridIndex
 from retrieval.models import BASE_ENCODER
 
@@ -72,9 +73,8 @@ def evaluate(
         settings.check_adapter()
 
     with open_journal(settings.out, facts) as journal:
-        opened = pipelines or OpenedPipelines(settings.index, settings.model, settings.adapter, index.encoder)
-        usual = opened.open("extractive", None).k
-        conditions = harder(usual, settings.seed) if settings.robustness else []
+        opened = pipelines or OpenedPipelines(index, settings.model, settings.adapter)
+        conditions = harder(PROMPT_PRODUCTS, settings.seed) if settings.robustness else []
         records = ask(arms, [MAIN, *conditions], questions, opened, journal, seen=seen, progress=progress)
         tools = tools or ModelTools(index.encoder, TransformerTokens(BASE_ENCODER), CausalPerplexity(settings.model))
         tools.prepare([record.given.text for record in records], questions, progress)
@@ -93,7 +93,7 @@ def evaluate(
         "groups": {group: len(rows) for group, rows in groups.items()},
         "estimates": told,
         "differences": [each.as_dict() for each in differences if each.group == EVERYTHING],
-        "robustness": curves(tables, arms, conditions, usual, settings.seed),
+        "robustness": curves(tables, arms, conditions, PROMPT_PRODUCTS, settings.seed),
         "comparison": earlier.beside(main, facts, told, settings.seed) if earlier else None,
     }
     _write(settings.out / DIFFERENCES, "".join(json.dumps(each.as_dict()) + "\n" for each in differences))
