@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from qa.evaluation.arms import ARMS, Arm
@@ -61,6 +62,7 @@ def evaluate(
         MissingExtra: What draws the report is not installed.
     """
     check_extra()
+    began = perf_counter()
     questions = settings.chosen_questions()
     arms = settings.chosen_arms(registry, questions)
     earlier = EarlierRun.read(settings.compare) if settings.compare else None
@@ -89,8 +91,10 @@ def evaluate(
     results: dict[str, Any] = {
         "facts": facts,
         **surroundings(),
+        "took": {"seconds": round(perf_counter() - began), "answers": len(records), "of_them_anew": journal.added},
         "arms": {name: {"about": arm.about, "asked": int(main[name].asked.sum())} for name, arm in arms.items()},
         "groups": {group: len(rows) for group, rows in groups.items()},
+        "seen": {told: seen.count(value) for told, value in (("seen", True), ("unseen", False), ("not known", None))},
         "estimates": told,
         "differences": [each.as_dict() for each in differences if each.group == EVERYTHING],
         "robustness": curves(tables, arms, conditions, PROMPT_PRODUCTS, settings.seed),
