@@ -34,7 +34,7 @@ def fixed_ranker(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draws nothing, which saves most of the time that a run takes."""
-    monkeypatch.setattr(plots, "_draw", lambda paint: "data:,")
+    monkeypatch.setattr(plots, "_draw", lambda *_: "data:,")
 
 
 @pytest.fixture
