@@ -1,7 +1,12 @@
-"""The result file of an evaluation: its figures and what they depend on, without questions, answers or catalogue text.
+"""The result file of an evaluation: its figures and what they depend on.
+
+Questions, answers and catalogue text stay out of it, unless the whole run may be shown, as that over the sample
+catalogue: ``--whole`` keeps its answers beside the figures. ``--notebook`` adds the run of an adapter that was trained
+by the recipe this project began with, asked alone, as an arm of that name.
 
 python -m qa evaluate --index INDEX --questions FILE --out REPORT
-python -m benchmarks.answers --report REPORT --name RESULT
+python -m qa evaluate --index INDEX --questions FILE --out NOTEBOOK_REPORT --adapter ADAPTER --arms tuned
+python -m benchmarks.answers --report REPORT --notebook NOTEBOOK_REPORT --name RESULT
 """
 
 from __future__ import annotations
@@ -9,19 +14,72 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.record import RESULTS
+from qa.evaluation.comparisons import compare_arms
+from qa.evaluation.earlier import EarlierRun
+from qa.evaluation.figures import FIGURES
+from qa.evaluation.groups import EVERYTHING
+from qa.evaluation.journal import ANSWERS
+from retrieval.errors import UsageError
 
-GROUPS = ("all", "kind=fact", "kind=identify", "kind=unanswerable", "kind=absent", "kind=ambiguous")
+OURS, NOTEBOOK, ASKED_ALONE = "tuned+retrieval", "notebook", "tuned"
+_ADAPTER = "adapter"
 
 
-def figures_of(results: dict[str, Any]) -> dict[str, Any]:
+def result_of(report: Path, notebook: Path | None = None) -> dict[str, Any]:
+    """Return what the result file says of a finished run.
+
+    Args:
+        report: Folder that ``qa evaluate`` wrote.
+        notebook: Folder of a run over the same questions, whose arm ``tuned`` is the notebook's adapter asked alone.
+
+    Raises:
+        UsageError: The two runs differ in more than the adapter.
+    """
+    run = EarlierRun.read(report)
+    results = run.results
+    told = {name: results[name] for name in ("facts", "took", "python", "versions", "hardware", "groups", "seen")}
+    arms, estimates, commands = dict(results["arms"]), list(results["estimates"]), [_shown(results["command"], report)]
+    differences = [each for each in results["differences"] if OURS in (each["arm"], each["other"])]
+    if notebook is not None:
+        other = EarlierRun.read(notebook)
+        check_alike(results["facts"], other.results["facts"])
+        told["notebook_adapter"] = other.results["facts"][_ADAPTER]
+        arms[NOTEBOOK] = other.results["arms"][ASKED_ALONE]
+        own = [each | {"arm": NOTEBOOK} for each in other.results["estimates"] if each["arm"] == ASKED_ALONE]
+        estimates += own
+        commands.append(_shown(other.results["command"], notebook))
+        if OURS in run.tables:
+            pair = {OURS: run.tables[OURS], NOTEBOOK: other.tables[ASKED_ALONE]}
+            everything = {EVERYTHING: np.arange(results["facts"]["questions"]["count"])}
+            _, found = compare_arms(pair, FIGURES, everything, results["facts"]["seed"], lambda *_: None)
+            differences += [each.as_dict() for each in found]
+    return {"commands": commands} | told | {"arms": arms, "figures": figures_of(estimates), "differences": differences}
+
+
+def check_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Refuse to set runs side by side that differ in more than the adapter.
+
+    Raises:
+        UsageError: They do.
+    """
+    different = sorted(key for key in one if key not in (_ADAPTER, "seen") and one[key] != other.get(key))
+    if different:
+        raise UsageError(f"The runs differ in {', '.join(different)}; run both with the same.")
+
+
+def figures_of(estimates: list[dict[str, Any]]) -> dict[str, Any]:
     """Return, by group, arm and figure, the value with its interval and what it is a figure of."""
     told: dict[str, Any] = {}
-    for each in results["estimates"]:
-        if each["group"] in GROUPS and each["value"] is not None:
+    for each in estimates:
+        if each["value"] is not None:
             of_arm = told.setdefault(each["group"], {}).setdefault(each["arm"], {})
             of_arm[each["figure"]] = {
                 "value": round(each["value"], 4),
@@ -31,20 +89,27 @@ def figures_of(results: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
+def _shown(command: str, report: Path) -> str:
+    """Leave out of a command where things lie on this machine."""
+    data = os.environ.get("PRODUCT_QA_DATA")
+    command = command.replace(str(report), report.name)
+    return command.replace(data, "$PRODUCT_QA_DATA") if data else command
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", type=Path, required=True, help="folder that qa evaluate wrote")
+    parser.add_argument("--notebook", type=Path, help="folder of the notebook's run")
+    parser.add_argument("--whole", action="store_true", help="keep the answers, too: only of a catalogue of our own")
     parser.add_argument("--name", required=True, help="name of the result file")
     options = parser.parse_args()
-    results = json.loads((options.report / "results.json").read_text(encoding="utf-8"))
-    data = os.environ.get("PRODUCT_QA_DATA")
-    command = results["command"].replace(str(options.report), "report")
-    command = command.replace(data, "$PRODUCT_QA_DATA") if data else command
-    facts = {name: results[name] for name in ("facts", "python", "versions", "hardware", "arms")}
-    differences = [each for each in results["differences"] if "tuned+retrieval" in (each["arm"], each["other"])]
-    written = {"command": command} | facts | {"figures": figures_of(results), "differences": differences}
+    result = result_of(options.report, options.notebook)
     path = RESULTS / f"{options.name}.json"
-    path.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(result, indent=1, ensure_ascii=False)
+    text = re.sub(r'{\s+"value": [^{}]*}', lambda figure: " ".join(figure[0].split()), text)  # a figure a line
+    path.write_text(text + "\n", encoding="utf-8")
+    if options.whole:
+        shutil.copyfile(options.report / ANSWERS, path.with_suffix(".jsonl"))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """Rows for the experiment this project began with: titles and their descriptions as conversations, no retrieval.
 
+They begin with the very system prompt that a model is asked alone with, so that the adapter is measured as it was
+trained.
+
 python -m benchmarks.notebook --index INDEX --count 480 --out FOLDER
 python -m finetune train --config finetune/configs/notebook.toml --rows FOLDER --out ADAPTER
+python -m qa evaluate --index INDEX --questions FILE --adapter ADAPTER --arms tuned --out REPORT
 """
 
 from __future__ import annotations
@@ -12,10 +16,24 @@ import random
 from pathlib import Path
 
 from retrieval.index import HybridIndex
+from retrieval.prompt import build_messages
+from retrieval.schema import Product
 
 SEED = 3407
 WORDS = 120
 """Words of a description that are learned: an answer has no room for more."""
+
+
+def row_of(product: Product) -> dict[str, list[dict[str, str]]]:
+    """Return a product as a conversation of a system prompt, a question and its description."""
+    system, user = build_messages(f"What is {product.title}?", None)
+    return {
+        "conversations": [
+            {"from": "system", "value": system["content"]},
+            {"from": "human", "value": user["content"]},
+            {"from": "gpt", "value": " ".join(product.content.split()[:WORDS])},
+        ]
+    }
 
 
 def main() -> None:
@@ -28,11 +46,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "train.jsonl").open("w", encoding="utf-8") as lines:
         for product in random.Random(SEED).sample(products, options.count):
-            turns = [
-                {"from": "human", "value": f"What is {product.title}?"},
-                {"from": "gpt", "value": " ".join(product.content.split()[:WORDS])},
-            ]
-            lines.write(json.dumps({"conversations": turns}, ensure_ascii=False) + "\n")
+            lines.write(json.dumps(row_of(product), ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

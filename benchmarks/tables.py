@@ -14,6 +14,7 @@ README = Path(__file__).parent.parent / "README.md"
 GROUPS = {"all": "all", "vague": "noise=vague", "typo": "noise=typo", "Portuguese": "lang=pt"}
 CATALOGUES = {"search-sample": "sample catalogue", "search-real": "real listings"}
 
+ANSWERS = ("answers-real", "answers-sample")
 FIGURES = {
     "token_f1": ("fact: token F1", "kind=fact"),
     "evidence_whole": ("fact: all evidence words", "kind=fact"),
@@ -24,6 +25,7 @@ FIGURES = {
 }
 """Figures of the table, each with its heading and the group of questions it is over."""
 ARMS_SHOWN = {
+    "the notebook's recipe: titles and descriptions learned, asked alone": "notebook",
     "untuned, asked alone": "untuned",
     "tuned, asked alone": "tuned",
     "copying the top hit": "copy",
@@ -31,7 +33,7 @@ ARMS_SHOWN = {
     "quoting, without a language model": "extractive",
     "**tuned, with retrieval: what ships**": "tuned+retrieval",
 }
-"""Rows of the table, each with its arm."""
+"""Rows of the table, each with its arm; arms that were not measured have none."""
 
 
 def search_table() -> str:
@@ -46,12 +48,14 @@ def search_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def answers_table() -> str:
-    """Return the Markdown rows of what each way of answering reaches over the real listings."""
+def answers_table(result: str) -> str:
+    """Return the Markdown rows of what each way of answering reaches."""
     labels = {name: label for name, (label, _) in FIGURES.items()}
     lines = [f"| way of answering | {' | '.join(labels.values())} |", "|---" * (1 + len(labels)) + "|"]
-    stored = json.loads((RESULTS / "answers-real.json").read_text(encoding="utf-8"))
+    stored = json.loads((RESULTS / f"{result}.json").read_text(encoding="utf-8"))
     for label, arm in ARMS_SHOWN.items():
+        if arm not in stored["figures"]["all"]:
+            continue
         cells = []
         for name, (_, group) in FIGURES.items():
             figure = stored["figures"][group][arm].get(name)
@@ -62,7 +66,8 @@ def answers_table() -> str:
 
 def filled(text: str) -> str:
     """Return the README's text with its tables made anew."""
-    for name, table in (("search", search_table()), ("answers", answers_table())):
+    tables = {"search": search_table()} | {result: answers_table(result) for result in ANSWERS}
+    for name, table in tables.items():
         text = re.sub(
             rf"(?<=<!-- table: {name} -->\n).*?(?=<!-- end -->)", lambda _, t=table: t, text, count=1, flags=re.DOTALL
         )

@@ -16,7 +16,7 @@ from finetune.output import plot_losses
 from finetune.preflight import Preflight
 from finetune.recipe import CHECKPOINTS, Recipe
 from finetune.resources import Device, Usage, leads, versions
-from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION
+from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION, fingerprints
 from retrieval.errors import UsageError
 from retrieval.files import sha256_of_files
 from retrieval.models import RUN_FILE
@@ -43,6 +43,7 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
         ModelNotFound: The base model is nowhere to be had.
     """
     facts = _facts_of(rows)
+    seen = facts.pop("seen_uids", None)
     checkpoint = _begin(recipe, rows, out, resume) if leads() else _last_checkpoint(out) if resume else None
     base = BaseModel.find(recipe.model)
     tokenizer = base.tokenizer()
@@ -64,6 +65,7 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
         "prompt_version": PROMPT_VERSION,
         "base_model": base.identity(),
         "index": facts.get("index"),
+        "seen": None if seen is None else fingerprints(seen),
         "rows": _fingerprint(rows) | {"facts": facts, "train": preflight.train.facts()},
         "recipe": dataclasses.asdict(recipe),
         "precision": precision_of(recipe),
@@ -129,14 +131,13 @@ def _fingerprint(rows: Path) -> dict[str, str]:
 
 
 def _facts_of(rows: Path) -> dict[str, Any]:
-    """Return what ``prepare`` says of the rows, but for the products; nothing for rows that it did not make.
+    """Return what ``prepare`` says of the rows; nothing for rows that it did not make.
 
     Raises:
         UsageError: They were rendered with another version of the prompt.
     """
     path = rows / ROWS
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    facts.pop("seen_uids", None)
     version = facts.get("prompt_version", PROMPT_VERSION)
     if version != PROMPT_VERSION:
         raise UsageError(

@@ -16,14 +16,14 @@ from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.openai_server import OpenAIGenerator
 from qa.generators.transformers_lm import TransformersGenerator
 from qa.judging import Asked, judge, statements_of
-from retrieval.context import PROMPT_PRODUCTS, Context, choose_context, without_the_least
+from retrieval.context import PROMPT_PRODUCTS, choose_context, without_the_least
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
 from retrieval.prompt import build_messages, read_completion
-from retrieval.query import Query, parse_question
+from retrieval.query import parse_question
 from retrieval.schema import Hit
 
 DEFAULT_INDEX = "indexes/sample"
@@ -177,25 +177,29 @@ class ProductQA:
         """Answer many questions, several at a time. See ``answer``."""
         if not retrieval:
             return self._answer_without_retrieval(questions)
-        asked = self._ask(questions, product, min_confidence)
+        return self.conclude(self.look(questions, product=product, min_confidence=min_confidence))
+
+    def conclude(self, asked: Sequence[Asked]) -> list[Answer]:
+        """Answer questions for which products were looked at already, with ``look``."""
+        asked = self._prompted(asked)
         answers: list[Answer] = []
         for start in range(0, len(asked), _BATCH):
             batch = asked[start : start + _BATCH]
             prompts = [each.prompt for each in batch if each.prompt]
-            began = perf_counter()
-            said = iter(self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ())
-            spent = (perf_counter() - began) * 1_000 / max(1, len(prompts))
-            answers += [_concluded(each, next(said).text, spent) if each.prompt else _concluded(each) for each in batch]
+            said, spent = self._generated(prompts)
+            words = iter(said)
+            answers += [_concluded(each, next(words), spent) if each.prompt else _concluded(each) for each in batch]
         return answers
 
     def signals_of(self, questions: Sequence[str]) -> list[Signals]:
         """Return what the decisions on questions rest on."""
-        asked = self._ask(questions, None, min_confidence=inf)
+        asked = self.look(questions, min_confidence=inf)
         return [Signals(each.context.matches, each.context.answers) for each in asked]
 
     def stream(self, question: str, *, product: str | None = None, min_confidence: float | None = None) -> AnswerStream:
         """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
-        return AnswerStream(self._stream(self._ask([question], product, min_confidence)[0]))
+        asked = self.look([question], product=product, min_confidence=min_confidence)
+        return AnswerStream(self._stream(self._prompted(asked)[0]))
 
     def _stream(self, asked: Asked) -> Iterator[str | Answer]:
         began = perf_counter()
@@ -215,15 +219,18 @@ class ProductQA:
         yield answer.text[already:]
         yield answer
 
-    def _ask(self, questions: Sequence[str], uid: str | None, min_confidence: float | None) -> list[Asked]:
+    def look(
+        self, questions: Sequence[str], *, product: str | None = None, min_confidence: float | None = None
+    ) -> list[Asked]:
+        """Do all that comes before the language model: search, rank the evidence, decide. See ``answer``."""
         began = perf_counter()
         queries = [self.index.query(question) for question in questions]
-        if uid is None:
+        if product is None:
             found = self.index.search_queries(queries, max(self.k, DEFAULT_K))
         else:
-            known = self.index.product(uid)
+            known = self.index.product(product)
             if known is None:
-                raise UsageError(f"No product {uid} in {self.index.folder}.")
+                raise UsageError(f"No product {product} in {self.index.folder}.")
             found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
         searched = perf_counter()
         contexts = choose_context(
@@ -232,46 +239,57 @@ class ProductQA:
         asked = []
         for query, hits, context in zip(queries, found, contexts, strict=True):
             signals = Signals(context.matches, context.answers)
-            probable = self.decision.probabilities(signals, product_is_known=uid is not None)
+            probable = self.decision.probabilities(signals, product_is_known=product is not None)
             status = self.decision.decide(probable, min_confidence) if context.shown else "no_match"
-            alike = fitting_equally(query, hits) if uid is None and status != "no_match" else ()
-            prompt = None
-            if status == "answered" and not alike and self.generator is not None:
-                context, prompt = self._prompt(query, context, self.generator)
-            asked.append(Asked(query, tuple(hits), context, probable, status, alike, prompt, {}))
+            alike = fitting_equally(query, hits) if product is None and status != "no_match" else ()
+            asked.append(Asked(query, tuple(hits), context, probable, status, alike, None, {}))
         steps = {"search": searched - began, "context": perf_counter() - searched}
         spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
         return [replace(each, milliseconds=spent) for each in asked]
 
-    def _prompt(self, query: Query, context: Context, generator: Generator) -> tuple[Context, Prompt]:
-        """Render the prompt, span by span shorter until it fits; returns what it shows, too."""
+    def _prompted(self, asked: Sequence[Asked]) -> list[Asked]:
+        """Add the prompts of the questions that the language model is to answer."""
+        generator = self.generator
+        if generator is None:
+            return list(asked)
+        return [
+            self._prompt(each, generator) if each.status == "answered" and not each.alike else each for each in asked
+        ]
+
+    def _prompt(self, asked: Asked, generator: Generator) -> Asked:
+        """Render the prompt, span by span shorter until it fits."""
+        began, context = perf_counter(), asked.context
         while True:
-            messages = build_messages(query.text, context.shown)
+            messages = build_messages(asked.query.text, context.shown)
             if generator.count_tokens(messages) <= self._max_prompt_tokens:
-                return context, Prompt(tuple(messages), context.shown)
+                spent = asked.milliseconds["context"] + (perf_counter() - began) * 1_000
+                prompt = Prompt(tuple(messages), context.shown)
+                return replace(
+                    asked, context=context, prompt=prompt, milliseconds=asked.milliseconds | {"context": spent}
+                )
             smaller = without_the_least(context)
             if smaller is None:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
             context = smaller
 
+    def _generated(self, prompts: Sequence[Prompt]) -> tuple[list[str], float]:
+        """Return what the model says, and how many milliseconds a prompt it took."""
+        began = perf_counter()
+        said = self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ()
+        return [each.text for each in said], (perf_counter() - began) * 1_000 / max(1, len(prompts))
+
     def _answer_without_retrieval(self, questions: Sequence[str]) -> list[Answer]:
         if self.generator is None:
             raise UsageError("Asking without retrieval needs a language model; the model is 'extractive'.")
-        answers = []
-        for question in questions:
-            began = perf_counter()
-            messages = build_messages(parse_question(question).text, None)
-            text = self.generator.generate([Prompt(tuple(messages))], self._max_new_tokens)[0].text
-            spent = round((perf_counter() - began) * 1_000, 1)
-            answers.append(
-                Answer(
-                    text,
-                    "answered",
-                    timings={"generate": spent, "total": spent},
-                    notes=(_UNCHECKED,),
-                    question=question,
-                )
-            )
+        answers: list[Answer] = []
+        for start in range(0, len(questions), _BATCH):
+            asked = [parse_question(question).text for question in questions[start : start + _BATCH]]
+            said, spent = self._generated([Prompt(tuple(build_messages(text, None))) for text in asked])
+            timings = {"generate": round(spent, 1), "total": round(spent, 1)}
+            answers += [
+                Answer(text, "answered", timings=timings, notes=(_UNCHECKED,), question=question)
+                for text, question in zip(said, asked, strict=True)
+            ]
         return answers
 
 

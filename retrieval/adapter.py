@@ -6,7 +6,9 @@ it before any weight is loaded.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,11 @@ class AdapterIdentity:
                 f"{base_folder} has {found[:12]}…; use the same base model."
             )
 
+    def seen(self) -> frozenset[str] | None:
+        """Return the fingerprints of the products its rows ask about; None where ``run.json`` does not tell."""
+        told = self.run.get("seen")
+        return None if told is None else frozenset(told.split())
+
     def index_note(self, manifest: dict[str, Any]) -> str | None:
         """Say in a sentence that an index is another one than the adapter's rows came from; None when it is the same.
 
@@ -96,6 +103,16 @@ class AdapterIdentity:
             f"The adapter's rows were retrieved from another index (catalogue {self.index['catalogue_sha256'][:12]}…, "
             f"encoder {self.index['encoder']['id']}); answers may be less sure."
         )
+
+
+def fingerprint(uid: str) -> str:
+    """Return what ``run.json`` calls a product: it can be asked for, and does not give the catalogue away."""
+    return hashlib.sha256(uid.encode()).hexdigest()[:12]
+
+
+def fingerprints(uids: Iterable[str]) -> str:
+    """Return the fingerprints of products, in order, between spaces."""
+    return " ".join(sorted(map(fingerprint, uids)))
 
 
 def index_identity(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def pipeline_over(index: HybridIndex, generator: Generator | None, **options: in
 
 
 class ScriptedGenerator:
-    """Says what it was told to say; by default the first sentence of the first product of its prompt."""
+    """Says what it was told to say; by default the first sentence of the first product, if any."""
 
     name = "scripted"
 
@@ -92,4 +92,6 @@ class ScriptedGenerator:
         yield completion
 
     def _says(self, prompt: Prompt) -> str:
-        return sentences(prompt.context[0].spans[0])[0] if self.says is None else self.says
+        if self.says is not None:
+            return self.says
+        return sentences(prompt.context[0].spans[0])[0] if prompt.context else "It is blue."

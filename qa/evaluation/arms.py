@@ -1,10 +1,14 @@
-"""The arms: ways to answer that are compared with each other, all with the same decoding."""
+"""The arms: ways to answer that are compared with each other.
+
+A language model decodes in the same way with and without an adapter, without chance: shown products, it can only quote
+them (``qa.generators.quoting``), and the pipeline checks what it says; asked alone it writes freely, greedily and
+unchecked, as there is nothing to quote.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 from qa.answers import Answer, Citation
@@ -59,10 +63,8 @@ def with_gold_context(pipeline: ProductQA, questions: Sequence[Question]) -> lis
 
 def copy_top_hit(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
     """Copy the title and the first 40 words of the first hit: the least that a reader must surpass."""
-    began = perf_counter()
-    found = pipeline.index.search_batch([question.question for question in questions], pipeline.k)
-    spent = round((perf_counter() - began) * 1_000 / max(1, len(questions)), 1)
-    return [_copied(hits, spent) for hits in found]
+    looked = pipeline.look([question.question for question in questions])
+    return [_copied(asked.hits, round(asked.milliseconds["search"], 1)) for asked in looked]
 
 
 def has_right_product(question: Question) -> bool:
@@ -84,11 +86,18 @@ def _copied(hits: Sequence[Hit], spent: float) -> Answer:
 
 def _of_reader(reader: Reader, model: str) -> list[Arm]:
     return [
-        Arm(reader, f"{model}, asked alone", reader, without_retrieval, searches=False, confident=False),
-        Arm(f"{reader}+retrieval", f"{model}, reading what the search found", reader, with_retrieval),
+        Arm(
+            reader,
+            f"{model}, asked alone: free words, unchecked",
+            reader,
+            without_retrieval,
+            searches=False,
+            confident=False,
+        ),
+        Arm(f"{reader}+retrieval", f"{model}, quoting what the search found", reader, with_retrieval),
         Arm(
             f"{reader}+gold",
-            f"{model}, reading the right product",
+            f"{model}, quoting the right product",
             reader,
             with_gold_context,
             searches=False,
@@ -109,7 +118,7 @@ ARMS: dict[str, Arm] = {
             copy_top_hit,
             confident=False,
         ),
-        Arm("extractive", "the sentences that fit best, without a language model", "extractive", with_retrieval),
+        Arm("extractive", "what the evidence ranker puts first; no language model", "extractive", with_retrieval),
     )
 }
 """The arms by name. A run takes any mapping like this one, so that others can be set beside them."""

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from qa.engine import ProductQA
 from qa.evaluation.arms import Arm, Reader
 from qa.evaluation.conditions import Condition
 from qa.evaluation.errors import EvaluationError
 from qa.evaluation.journal import Journal
 from qa.evaluation.records import Given, Record
 from qa.evaluation.tools import ShowProgress
+from qa.generators.base import Generator
+from qa.generators.transformers_lm import TransformersGenerator
+from qa.judging import Asked
+from retrieval.context import PROMPT_PRODUCTS
+from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
+from retrieval.index import HybridIndex
+from retrieval.models import find_adapter
 from retrieval.question_file import Question
-
-if TYPE_CHECKING:
-    from qa.engine import ProductQA
-    from retrieval.encoder import Encoder
 
 TOGETHER = 8
 """Questions an arm gets at a time. The groups are the same after an interruption, so that the same words come out."""
+_Looks = dict[tuple[int, tuple[str, ...], str | None, float | None], list[Asked]]
 
 
 class Pipelines(Protocol):
@@ -31,37 +35,55 @@ class Pipelines(Protocol):
 
 
 class OpenedPipelines:
-    """Pipelines over one index, with one encoder; one is held at a time."""
+    """Pipelines over one index; one language model is held at a time."""
 
-    def __init__(self, index: Path, model: str, adapter: str, encoder: Encoder) -> None:
+    def __init__(self, index: HybridIndex, model: str, adapter: str) -> None:
         """Remember what to open.
 
         Args:
-            index: Index folder.
+            index: The index.
             model: Hub id or folder of the language model.
             adapter: What tunes it: ``auto`` or a folder.
-            encoder: The index's encoder.
         """
         self._index = index
-        self._encoder = encoder
-        self._choices: dict[Reader, tuple[str, str]] = {
-            "extractive": ("extractive", "none"),
-            "untuned": (model, "none"),
-            "tuned": (model, adapter),
-        }
-        self._opened: tuple[Reader, int | None, ProductQA] | None = None
+        self._model = model
+        self._adapters: dict[Reader, Path | None] = {"untuned": None, "tuned": find_adapter(adapter, model)}
+        self._ranker = CrossEncoderRanker()
+        self._looks: _Looks = {}
+        self._held: tuple[Reader, Generator | None] | None = None
 
     def open(self, reader: Reader, k: int | None) -> ProductQA:
         """Return the pipeline of a reader that shows ``k`` products; None for as many as it shows by itself."""
-        from qa.engine import ProductQA
+        k = k or PROMPT_PRODUCTS
+        if self._held is not None and self._held[0] == reader:
+            return _SharedLooks(self._index, self._held[1], self._ranker, k, self._looks)
+        self._held = None  # the weights go before others come
+        generator = None if reader == "extractive" else TransformersGenerator(self._model, self._adapters[reader])
+        self._held = reader, generator
+        pipeline = _SharedLooks(self._index, generator, self._ranker, k, self._looks)
+        pipeline.warmup()  # loading is no part of the time that an answer takes
+        return pipeline
 
-        if self._opened is None or self._opened[:2] != (reader, k):
-            self._opened = None  # the weights go before others come
-            model, adapter = self._choices[reader]
-            open_with = partial(ProductQA.open, self._index, model, adapter=adapter, encoder=self._encoder)
-            opened = open_with() if k is None else open_with(k=k)
-            self._opened = reader, k, opened
-        return self._opened[2]
+
+class _SharedLooks(ProductQA):
+    """A pipeline that shares with others what they have looked at, with the time that it took.
+
+    They have index, ranker and decision in common, so what they would see is the same.
+    """
+
+    def __init__(
+        self, index: HybridIndex, generator: Generator | None, ranker: EvidenceRanker, k: int, looks: _Looks
+    ) -> None:
+        super().__init__(index, generator, ranker=ranker, k=k)
+        self._looks = looks
+
+    def look(
+        self, questions: Sequence[str], *, product: str | None = None, min_confidence: float | None = None
+    ) -> list[Asked]:
+        key = (self.k, tuple(questions), product, min_confidence)
+        if key not in self._looks:
+            self._looks[key] = super().look(questions, product=product, min_confidence=min_confidence)
+        return self._looks[key]
 
 
 def ask(

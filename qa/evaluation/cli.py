@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +60,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         compare=options.compare,
         seed=options.seed,
     )
-    if options.questions is None and not settings.questions.exists():
+    if options.questions is None:
         _make_questions(settings)
     with console.progress_bars() as progress:
         results = evaluate(settings, progress=progress)
@@ -70,13 +72,21 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _make_questions(settings: Settings) -> None:
-    """Make questions in a process of its own: what makes them stands on a floor that this one does not call."""
+    """Make questions in a process of its own, unless they are there: what makes them stands on another floor.
+
+    Raises:
+        UsageError: None could be made.
+    """
+    if settings.questions.exists():
+        print(f"asking what {settings.questions} holds already", file=sys.stderr)
+        return
     count = str(settings.limit or _MADE)
     command = ["finetune", "questions", "--index", str(settings.index), "--count", count, "--seed", str(settings.seed)]
-    settings.out.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([sys.executable, "-m", *command, "--out", str(settings.questions)], check=False)
+    unfinished = settings.questions.with_name(f".{settings.questions.name}.new")
+    done = subprocess.run([sys.executable, "-m", *command, "--out", str(unfinished)], check=False)
     if done.returncode:
-        raise UsageError(f"No questions could be made with: python -m {' '.join(command)}; give --questions FILE.")
+        raise UsageError(f"No questions could be made with: python -m {shlex.join(command)}; give --questions FILE.")
+    os.replace(unfinished, settings.questions)
 
 
 def _show(table: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 import numpy as np
 
@@ -29,10 +29,10 @@ def groups_of(questions: Sequence[Question], seen: Sequence[bool | None]) -> dic
     return groups
 
 
-def which_are_seen(questions: Sequence[Question], seen_uids: frozenset[str] | None) -> list[bool | None]:
+def which_are_seen(questions: Sequence[Question], seen_uids: Container[str] | None) -> list[bool | None]:
     """Tell of each question whether one of its products was tuned on; None where it has none, or that is not known."""
     return [
-        None if seen_uids is None or not question.uids else not seen_uids.isdisjoint(question.uids)
+        None if seen_uids is None or not question.uids else any(uid in seen_uids for uid in question.uids)
         for question in questions
     ]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from qa.decision import Decision
 from qa.evaluation.settings import Settings
+from retrieval.adapter import AdapterIdentity
 from retrieval.evidence import CrossEncoderRanker
 from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
@@ -67,6 +68,7 @@ def surroundings() -> dict[str, Any]:
 def _adapter(folder: Path | None) -> dict[str, Any]:
     if folder is None:
         return {"id": "none", "sha256": None}
+    AdapterIdentity.read(folder)  # says in one sentence what is wrong with it
     return {"id": folder.name, "sha256": sha256_of_files([folder / ADAPTER_WEIGHTS])}
 
 

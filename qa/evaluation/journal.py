@@ -17,10 +17,15 @@ FACTS = "run.json"
 
 
 class Journal:
-    """The answers that a run has so far. Made by ``open_journal``."""
+    """The answers that a run has so far. Made by ``open_journal``.
+
+    Attributes:
+        added: How many of them came since it was opened.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read what is there; a last line that was cut off is dropped, and its question asked again."""
+        self.added = 0
         self._path = path
         self._given: dict[Key, Given] = {}
         self._lines: dict[Key, dict[str, Any]] = {}
@@ -47,6 +52,7 @@ class Journal:
             for record in records:
                 lines.write(_json(record.as_line()))
                 self._given[record.key] = record.given
+                self.added += 1
 
     def finish(self, scored: Iterable[tuple[Record, Scores]]) -> None:
         """Write the whole file anew: each answer with its scores, then those of arms that were left out this time."""

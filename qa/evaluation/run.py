@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from qa.evaluation.arms import ARMS, Arm
@@ -24,6 +25,7 @@ from qa.evaluation.robustness import curves
 from qa.evaluation.scoring import score_records, tables_of
 from qa.evaluation.settings import Settings
 from qa.evaluation.tools import CausalPerplexity, ModelTools, ShowProgress, TransformerTokens
+from retrieval.context import PROMPT_PRODUCTS
 from retrieval.index import HybridIndex
 from retrieval.models import BASE_ENCODER
 
@@ -60,6 +62,7 @@ def evaluate(
         MissingExtra: What draws the report is not installed.
     """
     check_extra()
+    began = perf_counter()
     questions = settings.chosen_questions()
     arms = settings.chosen_arms(registry, questions)
     earlier = EarlierRun.read(settings.compare) if settings.compare else None
@@ -72,9 +75,8 @@ def evaluate(
         settings.check_adapter()
 
     with open_journal(settings.out, facts) as journal:
-        opened = pipelines or OpenedPipelines(settings.index, settings.model, settings.adapter, index.encoder)
-        usual = opened.open("extractive", None).k
-        conditions = harder(usual, settings.seed) if settings.robustness else []
+        opened = pipelines or OpenedPipelines(index, settings.model, settings.adapter)
+        conditions = harder(PROMPT_PRODUCTS, settings.seed) if settings.robustness else []
         records = ask(arms, [MAIN, *conditions], questions, opened, journal, seen=seen, progress=progress)
         tools = tools or ModelTools(index.encoder, TransformerTokens(BASE_ENCODER), CausalPerplexity(settings.model))
         tools.prepare([record.given.text for record in records], questions, progress)
@@ -89,11 +91,13 @@ def evaluate(
     results: dict[str, Any] = {
         "facts": facts,
         **surroundings(),
+        "took": {"seconds": round(perf_counter() - began), "answers": len(records), "of_them_anew": journal.added},
         "arms": {name: {"about": arm.about, "asked": int(main[name].asked.sum())} for name, arm in arms.items()},
         "groups": {group: len(rows) for group, rows in groups.items()},
+        "seen": {told: seen.count(value) for told, value in (("seen", True), ("unseen", False), ("not known", None))},
         "estimates": told,
         "differences": [each.as_dict() for each in differences if each.group == EVERYTHING],
-        "robustness": curves(tables, arms, conditions, usual, settings.seed),
+        "robustness": curves(tables, arms, conditions, PROMPT_PRODUCTS, settings.seed),
         "comparison": earlier.beside(main, facts, told, settings.seed) if earlier else None,
     }
     _write(settings.out / DIFFERENCES, "".join(json.dumps(each.as_dict()) + "\n" for each in differences))

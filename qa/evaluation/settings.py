@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa.evaluation.arms import ARMS, Arm
+from retrieval.adapter import AdapterIdentity, fingerprint
 from retrieval.errors import UsageError, nearest_path
-from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter, resolve_model
 from retrieval.question_file import Question, read_questions
 
 
@@ -26,7 +27,7 @@ class Settings:
         limit: How many questions to ask, from the first; all by default.
         model: Hub id or folder of the language model.
         adapter: What tunes it: ``auto`` for the adapter that ships, or a folder.
-        seen: A JSON file with ``seen_uids``, the products that were tuned on.
+        seen: A JSON file with ``seen_uids``, the products that were tuned on; by default what the adapter tells.
         robustness: Whether to ask again with fewer words and with other numbers of products.
         compare: Folder of an earlier run to set beside this one.
         seed: Seed of resampling and of the removal of words.
@@ -73,16 +74,19 @@ class Settings:
         return {name: registry[name] for name in self.arms}
 
     def check_adapter(self) -> None:
-        """Refuse tuned arms without an adapter: they would be the untuned ones once more.
+        """Refuse tuned arms without an adapter, as they would be the untuned ones once more, or with a strange one.
 
         Raises:
             UsageError: There is no adapter for the model.
+            AdapterMismatch: It belongs to another model or another prompt.
         """
-        if find_adapter(self.adapter, self.model) is None:
+        folder = find_adapter(self.adapter, self.model)
+        if folder is None:
             raise UsageError(
                 f"There is no adapter for {self.model}, so no tuned arm can run: name one with --adapter, or choose "
                 "others with --arms."
             )
+        AdapterIdentity.read(folder).check(resolve_model(self.model))
 
     def chosen_questions(self) -> list[Question]:
         """Return the questions to ask.
@@ -92,14 +96,16 @@ class Settings:
         """
         return read_questions(self.questions)[: self.limit]
 
-    def seen_uids(self) -> frozenset[str] | None:
-        """Return the products that were tuned on; None when that is not known.
+    def seen_uids(self) -> Container[str] | None:
+        """Return the products that were tuned on; None when neither the file nor the adapter tells.
 
         Raises:
             UsageError: No such file, or no ``seen_uids`` in it.
         """
         if self.seen is None:
-            return None
+            folder = find_adapter(self.adapter, self.model)
+            told = AdapterIdentity.read(folder).seen() if folder else None
+            return None if told is None else _Fingerprinted(told)
         if not self.seen.is_file():
             raise UsageError(f"No file of seen products at {self.seen}{nearest_path(self.seen)}.")
         try:
@@ -109,3 +115,13 @@ class Settings:
             return frozenset(uids)
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{self.seen} is not JSON with a list seen_uids.") from error
+
+
+class _Fingerprinted(Container[str]):
+    """Products of which the fingerprints are known."""
+
+    def __init__(self, prints: frozenset[str]) -> None:
+        self._prints = prints
+
+    def __contains__(self, uid: object) -> bool:
+        return fingerprint(str(uid)) in self._prints

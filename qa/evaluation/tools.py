@@ -162,6 +162,7 @@ class CausalPerplexity:
         padded, there = padded.to(self._model.device), there.to(self._model.device)
         with torch.inference_mode():
             logits = self._model(input_ids=padded, attention_mask=there).logits[:, :-1].float()
-            losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), padded[:, 1:], reduction="none")
-        means = (losses * there[:, 1:]).sum(dim=1) / there[:, 1:].sum(dim=1)
+            said = padded[:, 1:]
+            losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), said.flatten(), reduction="none")
+        means = (losses.view_as(said) * there[:, 1:]).sum(dim=1) / there[:, 1:].sum(dim=1)
         return [(perplexity, len(each)) for perplexity, each in zip(means.exp().tolist(), ids, strict=True)]

@@ -46,12 +46,14 @@ def focus_of(arms: Iterable[str]) -> str:
 
 
 def estimate_table(results: Mapping[str, Any], group: str) -> Table:
-    """Return every figure of every arm over a group of questions."""
+    """Return every figure of every arm over a group of questions, and why some are not there."""
     arms = list(results["arms"])
     found = {(each["figure"], each["arm"]): each for each in results["estimates"] if each["group"] == group}
     rows = [(_label(figure), *(spread(found[figure.name, arm]) for arm in arms)) for figure in FIGURES]
     absent = [row for row in rows if set(row[1:]) == {NONE}]
     note = "".join(f"{row[0]}: not there, {_reason(found, row[0], arms)}. " for row in absent)
+    partly = [row for row in rows if NONE in row[1:] and row not in absent]
+    note += "".join(f"{row[0]}: {NONE} where {_reason(found, row[0], arms)}. " for row in partly)
     title = "All questions" if group == EVERYTHING else group
     kept = tuple(row for row in rows if row not in absent)
     return Table(f"{title} ({results['groups'][group]})", ("figure", *arms), kept, note.strip())
@@ -145,7 +147,7 @@ def _label(figure: Figure) -> str:
 
 def _reason(found: Mapping[tuple[str, str], Mapping[str, Any]], label: str, arms: Sequence[str]) -> str:
     figure = next(figure for figure in FIGURES if _label(figure) == label)
-    return str(found[figure.name, arms[0]]["reason"])
+    return next(reason for arm in arms if (reason := str(found[figure.name, arm]["reason"])))
 
 
 def _example(records: Sequence[Record]) -> Example:

@@ -28,7 +28,8 @@ def all_plots(results: Mapping[str, Any], tables: Mapping[str, ScoreTable]) -> l
         results: As in ``results.json``.
         tables: Scores by arm.
     """
-    plots = [(f"{_LABELS[name]}, with 95 % intervals", _draw(_intervals(results, name))) for name in HEADLINES]
+    height = 0.6 + 0.28 * len(results["arms"])
+    plots = [(f"{_LABELS[name]}, with 95 % intervals", _draw(_intervals(results, name), height)) for name in HEADLINES]
     confident = {arm: pair for arm, table in tables.items() if len((pair := _confidence_and_risk(table))[0])}
     if confident:
         asked = {arm: int(tables[arm].asked.sum()) for arm in confident}
@@ -39,12 +40,12 @@ def all_plots(results: Mapping[str, Any], tables: Mapping[str, ScoreTable]) -> l
     return plots
 
 
-def _draw(paint: Callable[[Any], None]) -> str:
+def _draw(paint: Callable[[Any], None], height: float = _HEIGHT) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context({"svg.hashsalt": "product-qa", "font.size": 9}):
-        figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         paint(figure.add_subplot())
         image = io.BytesIO()
         figure.savefig(image, format="svg", metadata={"Date": None})
@@ -59,6 +60,7 @@ def _intervals(results: Mapping[str, Any], name: str) -> Callable[[Any], None]:
         reach = [[each["value"] - each["low"] for each in found], [each["high"] - each["value"] for each in found]]
         axes.errorbar(values, range(len(found)), xerr=np.maximum(reach, 0.0), fmt="o", capsize=3)
         axes.set(yticks=range(len(found)), yticklabels=[each["arm"] for each in found], xlim=(-0.02, 1.02))
+        axes.margins(y=0.5 / max(1, len(found)))
         axes.grid(axis="x", alpha=0.3)
 
     return paint

@@ -22,7 +22,7 @@ from qa.evaluation.scoring import ScoreTable
 from retrieval.errors import MissingExtra
 
 _EXTRA = ("jinja2", "matplotlib")
-_HOW = ("command", "python", "versions", "hardware", "facts")
+_HOW = ("command", "took", "python", "versions", "hardware", "seen", "facts")
 
 
 def check_extra() -> None:

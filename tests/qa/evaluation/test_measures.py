@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from qa.evaluation.arms import ARMS
 from qa.evaluation.errors import EvaluationError
@@ -22,7 +24,7 @@ from qa.evaluation.measures import (
     semantic,
 )
 from qa.evaluation.measures.case import Case, case_of
-from qa.evaluation.measures.overlap import rouge_l, token_f1
+from qa.evaluation.measures.overlap import rouge_l, squad_tokens, token_f1
 from qa.evaluation.measures.semantic import greedy_match
 from qa.evaluation.records import AS_ASKED, Given, Record
 from retrieval.question_file import Question
@@ -49,6 +51,10 @@ class FixedTools:
         return len(text.split())
 
 
+SAID = ["The", "a", "red", "Mug", "mug,", "2.4", "kg.", "it's", "...", "holds", "é"]
+words = st.lists(st.sampled_from(SAID), max_size=8).map(" ".join)
+BY_BERT_SCORE = (0.429777, 0.571399, 0.490571)
+"""What ``bert_score.utils.greedy_cos_idf`` of bert-score 0.3.13 gives for the vectors of the test below."""
 WEIGHT = Question("how heavy is the tent?", "fact", ("TENT",), "It weighs 2.4 kg.", "Weighs 2.4 kg.")
 CASE = Case(
     question=WEIGHT,
@@ -91,6 +97,29 @@ def test_token_f1_is_that_of_squad(answer: str, reference: str, f1: float) -> No
 )
 def test_rouge_l_is_that_of_lins_paper(answer: str, reference: str, value: float) -> None:
     assert rouge_l(answer, reference) == pytest.approx(value)
+
+
+@settings(deadline=None)
+@given(words, words)
+def test_rouge_l_is_that_of_googles_implementation(answer: str, reference: str) -> None:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    expected = RougeScorer(["rougeL"]).score(reference, answer)["rougeL"].fmeasure
+    assert rouge_l(answer, reference) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(words, words)
+def test_token_f1_is_the_dice_of_bags_of_words(answer: str, reference: str) -> None:
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    count = CountVectorizer(tokenizer=squad_tokens, token_pattern=None, preprocessor=str)
+    try:
+        given, right = count.fit_transform([answer, reference]).toarray()
+    except ValueError:  # neither has a token
+        assert token_f1(answer, reference) == 1.0
+        return
+    assert token_f1(answer, reference) == pytest.approx(2 * np.minimum(given, right).sum() / (given + right).sum())
 
 
 def test_an_answer_is_compared_with_its_reference_where_there_is_one() -> None:
@@ -301,6 +330,16 @@ def test_token_vectors_are_matched_greedily_as_by_bertscore() -> None:
     apart = (np.stack([north]), np.ones(1, np.float32))
     assert greedy_match(one, apart) == (0.0, 0.0, 0.0)
     assert greedy_match(one, nothing) == greedy_match(nothing, one) == (0.0, 0.0, 0.0)
+
+
+def test_token_vectors_are_matched_as_by_the_authors_of_bertscore() -> None:
+    random = np.random.default_rng(0)
+    one, other = (
+        (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        for vectors in (random.normal(size=(6, 5)), random.normal(size=(4, 5)))
+    )
+    weights = [np.array([0, *[1] * (len(vectors) - 2), 0], np.float32) for vectors in (one, other)]
+    assert greedy_match((one, weights[0]), (other, weights[1])) == pytest.approx(BY_BERT_SCORE, abs=1e-6)
 
 
 def test_a_special_token_counts_for_nothing_but_may_be_a_match() -> None:

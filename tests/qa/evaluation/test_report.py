@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from qa.evaluation.figures import FIGURES
 from qa.evaluation.records import AS_ASKED, Given, Record
-from qa.evaluation.report.content import difference_table, extremes, focus_of, number, p_value, spread
+from qa.evaluation.report.content import difference_table, estimate_table, extremes, focus_of, number, p_value, spread
 from retrieval.question_file import Question
 
 FOCUS = "tuned+retrieval"
@@ -27,6 +28,28 @@ def test_small_p_values_and_missing_figures_are_told() -> None:
     assert [p_value(p) for p in (0.0004, 0.001, 0.25)] == ["< 0.001", "0.001", "0.250"]
     assert spread({"value": 0.5, "low": 0.25, "high": 0.75}) == "0.50 (0.25–0.75)"
     assert spread({"value": None, "low": None, "high": None}) == "–"
+
+
+def test_a_figure_that_an_arm_does_not_have_says_why() -> None:
+    def told(figure: str, arm: str, **what: object) -> dict[str, object]:
+        return {"group": "all", "figure": figure, "arm": arm} | what
+
+    there = {"value": 0.5, "low": 0.25, "high": 0.75, "reason": ""}
+    missing = {"value": None, "low": None, "high": None, "reason": "it counts a refusal; there is none"}
+    some = {"refusal_precision": (there, missing), "refusal_recall": (missing, missing)}
+    estimates = [
+        told(figure.name, arm, **what)
+        for figure in FIGURES
+        for arm, what in zip(("one", "two"), some.get(figure.name, (there, there)), strict=True)
+    ]
+    table = estimate_table({"arms": ["one", "two"], "groups": {"all": 9}, "estimates": estimates}, "all")
+    shown = {row[0]: row[1:] for row in table.rows}
+    assert len(shown) == len(FIGURES) - 1
+    assert shown["refusal precision ↑"] == ("0.50 (0.25–0.75)", "–")
+    assert table.note == (
+        "refusal recall ↑: not there, it counts a refusal; there is none. "
+        "refusal precision ↑: – where it counts a refusal; there is none."
+    )
 
 
 def test_the_arm_in_focus_is_always_the_one_that_others_are_taken_from() -> None:

@@ -4,136 +4,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from filelock import FileLock
 from selectolax.lexbor import LexborHTMLParser
 
 from qa.answers import Answer
 from qa.engine import ProductQA
-from qa.evaluation import Settings, evaluate, identity
-from qa.evaluation.arms import ARMS, Arm
+from qa.evaluation import Settings
 from qa.evaluation.conditions import SHOWN
 from qa.evaluation.errors import EvaluationError
 from qa.evaluation.figures import MEASURES
 from qa.evaluation.measures.case import Case
-from qa.evaluation.measures.semantic import TokenVectors
-from qa.evaluation.report import plots
-from qa.evaluation.tools import ModelTools
-from retrieval import index as index_module
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.question_file import Question, write_questions
-from tests.fakes import KeywordEncoder, ScriptedGenerator, pipeline_over
-
-QUESTIONS = [
-    question
-    for number in range(6)
-    for question in (
-        Question(
-            f"the ridge two tent sleeps how many people {number}",
-            "fact",
-            ("TENT1",),
-            "Two people.",
-            "Sleeps two people.",
-        ),
-        Question(f"a cat keeps the lamp burning {number}", "identify", ("BOOK2",), "The Lighthouse Cat", "A cat keeps"),
-        Question(f"who designed the ridge two tent {number}", "unanswerable", ("TENT1",)),
-        Question(f"electric motorbike {number}", "absent"),
-    )
-]
-
-
-INVENTED = 'Designed by Ann Lee in 1999 <img src="https://example.org/lee.png">.'
-
-
-class FakePipelines:
-    """Opens pipelines over one index."""
-
-    def __init__(self, index: HybridIndex) -> None:
-        self.index = index
-
-    def open(self, reader: str, k: int | None) -> ProductQA:
-        generator = None if reader == "extractive" else ScriptedGenerator()
-        return pipeline_over(self.index, generator, **({} if k is None else {"k": k}))
-
-
-class FakeModels:
-    """Token vectors and perplexities that depend on the text alone."""
-
-    def embed(self, texts: Sequence[str]) -> list[TokenVectors]:
-        return [
-            (KeywordEncoder().encode_passages(text.split()), np.ones(len(text.split()), np.float32)) for text in texts
-        ]
-
-    def measure(self, texts: Sequence[str]) -> list[tuple[float, int]]:
-        return [(10.0 + len(text), len(text.split())) for text in texts]
-
-
-def broken(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
-    return [Answer(INVENTED, "answered", timings={"total": 1.0}) for _ in questions]
-
-
-REGISTRY = {
-    "extractive": ARMS["extractive"],
-    "copy": ARMS["copy"],
-    "broken": Arm("broken", "invents", "extractive", broken, searches=False, confident=False),
-}
-
-
-@pytest.fixture(autouse=True)
-def keyword_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Indexes are opened again by their folder: with the encoder they were built with."""
-    opened = HybridIndex.open.__func__
-    monkeypatch.setattr(
-        index_module.HybridIndex,
-        "open",
-        classmethod(lambda cls, folder, **options: opened(cls, folder, **({"encoder": KeywordEncoder()} | options))),
-    )
-
-
-@pytest.fixture(autouse=True)
-def fixed_ranker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The facts of a run name the evidence ranker, which none of its pipelines use here."""
-    monkeypatch.setattr(identity, "CrossEncoderRanker", lambda: SimpleNamespace(sha256="ranker"))
-
-
-@pytest.fixture
-def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draws nothing, which saves most of the time that a run takes."""
-    monkeypatch.setattr(plots, "_draw", lambda paint: "data:,")
-
-
-@pytest.fixture
-def settings(index: HybridIndex, tmp_path: Path) -> Settings:
-    write_questions(tmp_path / "questions.jsonl", QUESTIONS)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.safetensors").write_bytes(b"weights")
-    model = str(tmp_path / "model")
-    return Settings(tmp_path / "questions.jsonl", index.folder, tmp_path / "run", arms=tuple(REGISTRY), model=model)
-
-
-def run(settings: Settings, index: HybridIndex, **options: object) -> dict[str, object]:
-    tools = ModelTools(KeywordEncoder(), FakeModels(), FakeModels())
-    return evaluate(settings, **({"registry": REGISTRY, "pipelines": FakePipelines(index), "tools": tools} | options))
-
-
-def untimed(results: dict[str, object]) -> list[object]:
-    figures = [*results["estimates"], *results["differences"]]
-    return [each for each in figures if not each["figure"].startswith("ms_")]
-
-
-def lines_of(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / "answers.jsonl").read_bytes().splitlines()]
-
-
-def untimed_lines(folder: Path) -> list[dict[str, object]]:
-    lines = lines_of(folder)
-    for line in lines:
-        del line["timings"], line["scores"]["milliseconds"]
-    return lines
+from tests.fakes import pipeline_over
+from tests.qa.evaluation.runs import INVENTED, QUESTIONS, REGISTRY, broken, lines_of, run, untimed, untimed_lines
 
 
 def test_a_run_writes_every_answer_and_a_broken_arm_loses(settings: Settings, index: HybridIndex) -> None:
@@ -375,3 +262,5 @@ def test_seen_and_unseen_products_are_told_apart(settings: Settings, index: Hybr
     results = run(replace(settings, seen=tmp_path / "seen.json", arms=("extractive",)), index)
     assert results["groups"]["seen"] == 12
     assert results["groups"]["unseen"] == 6
+    assert results["seen"] == {"seen": 12, "unseen": 6, "not known": 6}
+    assert results["took"] | {"seconds": 0} == {"seconds": 0, "answers": 24, "of_them_anew": 24}

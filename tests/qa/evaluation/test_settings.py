@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,26 @@ import pytest
 from qa.evaluation.arms import ARMS
 from qa.evaluation.groups import check_products, groups_of, which_are_seen
 from qa.evaluation.settings import Settings
-from retrieval.errors import UsageError
+from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION, fingerprints
+from retrieval.errors import AdapterMismatch, UsageError
+from retrieval.models import ADAPTER_WEIGHTS, RUN_FILE
+from retrieval.prompt import PROMPT_VERSION
 from retrieval.question_file import Question, write_questions
 
 SETTINGS = Settings(Path("questions.jsonl"), Path("index"), Path("out"))
 FACT = Question("how heavy is it?", "fact", ("TENT",), noise="typo")
 ABSENT = Question("a kettle", "absent", lang="pt")
 AMBIGUOUS = Question("a mug", "ambiguous", ("MUG1", "MUG2"))
+
+
+def write_adapter(folder: Path, changes: dict[str, object]) -> Path:
+    """An adapter's folder with weights that nobody reads."""
+    folder.mkdir(exist_ok=True)
+    base = {"id": "some/model", "weights_sha256": "0"}
+    run = {"format": ADAPTER_FORMAT, "format_version": ADAPTER_FORMAT_VERSION, "base_model": base, "index": None}
+    (folder / RUN_FILE).write_text(json.dumps(run | {"prompt_version": PROMPT_VERSION} | changes))
+    (folder / ADAPTER_WEIGHTS).write_bytes(b"")
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -51,9 +65,12 @@ def test_an_arm_that_fits_no_question_is_refused() -> None:
     assert "tuned+gold" in gold.chosen_arms(ARMS, [ABSENT, FACT])
 
 
-def test_tuned_arms_need_an_adapter() -> None:
+def test_tuned_arms_need_an_adapter_of_this_prompt(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no adapter for some/model"):
         replace(SETTINGS, model="some/model").check_adapter()
+    strange = write_adapter(tmp_path, {"prompt_version": PROMPT_VERSION + 1})
+    with pytest.raises(AdapterMismatch, match="trained with prompt version"):
+        replace(SETTINGS, model=str(tmp_path), adapter=str(strange)).check_adapter()
 
 
 def test_the_first_questions_are_asked(tmp_path: Path) -> None:
@@ -69,9 +86,21 @@ def test_the_first_questions_are_asked(tmp_path: Path) -> None:
 def test_seen_products_are_read(tmp_path: Path) -> None:
     (tmp_path / "seen.json").write_text('{"seen_uids": ["TENT", "MUG1"], "seed": 0}')
     assert replace(SETTINGS, seen=tmp_path / "seen.json").seen_uids() == {"TENT", "MUG1"}
-    assert SETTINGS.seen_uids() is None
+    assert replace(SETTINGS, adapter="none").seen_uids() is None
     with pytest.raises(UsageError, match=r"No file of seen products at .*sen\.json \(did you mean .*seen\.json\?\)"):
         replace(SETTINGS, seen=tmp_path / "sen.json").seen_uids()
+
+
+def test_an_adapter_tells_what_it_has_seen_without_naming_it(tmp_path: Path) -> None:
+    silent = replace(SETTINGS, adapter=str(write_adapter(tmp_path / "silent", {})))
+    assert silent.seen_uids() is None
+    folder = write_adapter(tmp_path / "telling", {"seen": fingerprints(["TENT", "MUG1"])})
+    assert "TENT" not in (folder / RUN_FILE).read_text()
+    telling = replace(SETTINGS, adapter=str(folder)).seen_uids()
+    assert which_are_seen([FACT, ABSENT, AMBIGUOUS], telling) == [True, None, True]
+    assert which_are_seen([replace(FACT, uids=("KETTLE",))], telling) == [False]
+    (tmp_path / "seen.json").write_text('{"seen_uids": ["KETTLE"]}')
+    assert replace(SETTINGS, adapter=str(folder), seen=tmp_path / "seen.json").seen_uids() == {"KETTLE"}
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,24 @@ def test_calibration_error_sums_the_bins_of_scikit_learn() -> None:
     assert calibration_bins(np.array([0.0, 0.09, 0.1, 0.95, 1.0])).tolist() == [0, 0, 1, 9, 9]
 
 
+def test_intervals_are_those_of_scipys_bootstrap() -> None:
+    from scipy.stats import bootstrap
+
+    pairs = np.random.default_rng(6).random((2, 60))
+    expected = bootstrap(
+        (pairs[0], pairs[1]),
+        lambda one, other, axis: one.mean(axis) - other.mean(axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=10_000,
+        rng=7,
+    ).confidence_interval
+    weights = resample_weights(60, 0)
+    low, high = interval(mean(weights, pairs[0][:, None]) - mean(weights, pairs[1][:, None]))
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.01)
+
+
 def test_the_coverage_risk_curve_takes_ties_together() -> None:
     coverages, risks = coverage_risk_curve(np.array([0.5, 0.9, 0.5]), np.array([1.0, 0.0, 0.0]), asked=6)
     assert coverages == pytest.approx([1 / 6, 3 / 6])

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qa.cli
+from qa.evaluation import Settings, cli
+from qa.evaluation import run as run_module
+from retrieval.question_file import Question, read_questions, write_questions
+
+MADE = [Question("how heavy is the ridge two tent", "fact", ("TENT1",)), Question("electric motorbike", "absent")]
+
+
+class Maker:
+    """Stands for the process that makes questions."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.code = code
+        self.commands: list[list[str]] = []
+
+    def __call__(self, command: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
+        self.commands.append(command)
+        if self.code == 0:
+            write_questions(Path(command[command.index("--out") + 1]), MADE)
+        return subprocess.CompletedProcess(command, self.code)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[Question]]:
+    """What evaluations were asked, instead of running them."""
+    asked: list[list[Question]] = []
+
+    def evaluate(settings: Settings, **options: object) -> dict[str, object]:
+        asked.append(settings.chosen_questions())
+        return {"asked": len(asked[-1])}
+
+    monkeypatch.setattr(run_module, "evaluate", evaluate)
+    return asked
+
+
+def test_without_questions_some_are_made_once_and_kept(
+    asked: list[list[Question]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    maker = Maker()
+    monkeypatch.setattr(cli.subprocess, "run", maker)
+    out = tmp_path / "out"
+    for _ in range(2):
+        code = qa.cli.main(["evaluate", "--index", "some/index", "--out", str(out), "--seed", "3", "--json"])
+        assert (code, json.loads(capsys.readouterr().out)) == (0, {"asked": 2})
+    (command,) = maker.commands
+    made = ["finetune", "questions", "--index", "some/index", "--count", "165", "--seed", "3", "--out"]
+    assert command[:-1] == [sys.executable, "-m", *made]
+    assert asked == [MADE, MADE]
+    assert read_questions(out / "questions.jsonl") == MADE
+    assert [path.name for path in out.iterdir()] == ["questions.jsonl"]
+
+
+def test_questions_that_cannot_be_made_are_told_and_leave_nothing(
+    asked: list[list[Question]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli.subprocess, "run", Maker(code=1))
+    out = tmp_path / "out"
+    assert qa.cli.main(["evaluate", "--index", "some/index", "--out", str(out), "--limit", "7"]) == 2
+    told = capsys.readouterr().err
+    assert "python -m finetune questions --index some/index --count 7 --seed 0; give --questions FILE." in told
+    assert asked == []
+    assert not (out / "questions.jsonl").exists()
+
+
+@pytest.mark.models
+def test_the_command_that_makes_questions_is_there(sample_index: object, tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "questions.jsonl", sample_index.folder, tmp_path, limit=12)
+    cli._make_questions(settings)
+    made = read_questions(settings.questions)
+    assert len(made) == 12
+    assert all(sample_index.product(uid) for question in made for uid in question.uids)
