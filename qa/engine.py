@@ -11,7 +11,7 @@ from time import perf_counter
 
 from qa.answers import Answer, AnswerStream
 from qa.conversation import Chat, ask_back, fitting_equally, meant_by
-from qa.decision import Decision, Signals
+from qa.decision import Decision, Signals, read_signals
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.openai_server import OpenAIGenerator
 from qa.generators.transformers_lm import TransformersGenerator
@@ -194,7 +194,7 @@ class ProductQA:
     def signals_of(self, questions: Sequence[str]) -> list[Signals]:
         """Return what the decisions on questions rest on."""
         asked = self.look(questions, min_confidence=inf)
-        return [Signals(each.context.matches, each.context.answers) for each in asked]
+        return [read_signals(each.query, each.context) for each in asked]
 
     def stream(self, question: str, *, product: str | None = None, min_confidence: float | None = None) -> AnswerStream:
         """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
@@ -238,7 +238,7 @@ class ProductQA:
         )
         asked = []
         for query, hits, context in zip(queries, found, contexts, strict=True):
-            signals = Signals(context.matches, context.answers)
+            signals = read_signals(query, context)
             probable = self.decision.probabilities(signals, product_is_known=product is not None)
             status = self.decision.decide(probable, min_confidence) if context.shown else "no_match"
             alike = fitting_equally(query, hits) if product is None and status != "no_match" else ()

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from qa.calibration import calibrate
-from qa.decision import DECIDED, Decision, Signals
+from qa.decision import DECIDED, Decision, Signals, read_signals
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
+from retrieval.context import Context, Shown
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
+from retrieval.query import parse_question
 from retrieval.question_file import Question
+from retrieval.schema import Product
 from tests.fakes import DECISION, ScriptedGenerator, pipeline_over
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
@@ -86,3 +89,20 @@ def test_calibration_learns_to_tell_the_statuses_apart(index: HybridIndex) -> No
     assert found[0] > 0.5 > found[1]
     with pytest.raises(UsageError, match="right status is not_in_description, no_match; 5"):
         calibrate(pipeline, asked[:8])
+
+
+@pytest.mark.parametrize(
+    "question", ["who wrote Nice for Mice?", "who's the author of nice for mice", "quem escreveu?"]
+)
+def test_who_made_it_is_not_answered_by_words_without_a_name(question: str) -> None:
+    query = parse_question(question)
+
+    def signals(title: str, span: str) -> Signals:
+        product = Product("BOOK", title, span)
+        return read_signals(query, Context((product,), (Shown(product, (span,)),), 0.9, 2.0))
+
+    assert signals("Nice For Mice", "A family of mice hunts for supper.") == (0.9, -2.0)
+    assert signals("Nice for Mice by Ann Lee", "A family of mice hunts for supper.") == (0.9, 2.0)
+    assert signals("Nice for Mice", "Written by Ann Lee for her sons.") == (0.9, 2.0)
+    about = parse_question("what does the author of Nice for Mice like?")
+    assert read_signals(about, Context((), (), 0.9, 2.0)) == (0.9, 2.0)
