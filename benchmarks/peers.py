@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.record import write_result
 from benchmarks.scale import peak_gib
 from retrieval.build import BuildOptions, build_index, passage
-from retrieval.encoder import SentenceTransformerEncoder
+from retrieval.encoder import SentenceTransformerEncoder, Vectors
 from retrieval.fusion import RRF_K, reciprocal_rank_fusion
 from retrieval.index import CANDIDATES, HybridIndex
 from retrieval.models import STATIC_ENCODER
@@ -47,7 +47,11 @@ def txtai_hybrid(catalogue: Path, folder: Path, encoder: str) -> Search:
     from txtai import Embeddings
 
     model = SentenceTransformerEncoder(encoder)
-    embeddings = Embeddings(method="external", transform=model.encode_passages, hybrid=True)
+
+    def transform(texts: list[str]) -> Vectors:  # which has to be a plain function
+        return model.encode_passages(texts)
+
+    embeddings = Embeddings(method="external", transform=transform, hybrid=True)
     embeddings.index((p.uid, f"{p.title}. {p.content}", None) for p in CatalogueReader([catalogue]))
     embeddings.save(str(folder))
     return lambda question: [uid for uid, _ in embeddings.search(question, K)]
