@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ VECTORS_FILE = "vectors.faiss"
 EXACT_UP_TO = 50_000
 """Vectors that are compared one by one; more are clustered."""
 RECALL_AT = 50
-RECALL_AIM = 0.98
+RECALL_AIM = 0.975
 _VECTORS_PER_LIST = 512
 _TRAINED_PER_LIST = 48
 _TRAINING_ROUNDS = 8
@@ -201,22 +202,16 @@ class DenseIndex:
                 self._faiss.add(np.ascontiguousarray(part[start : start + _ADD_AT_ONCE], dtype=np.float32))
 
     def _choose_probes(self, queries: Vectors, exact: NDArray[np.int64]) -> None:
-        """Read as few lists as bring recall up to the aim, in steps of a fifth; all of them if need be."""
-        for probes in _steps(self._faiss.nlist):
+        """Read as few lists as bring recall up to the aim, to within a fifth; all of them if need be."""
+
+        def recall(probes: int) -> float:
             _, found = self._search(queries, exact.shape[1], None, probes)
-            common = [np.intersect1d(a, b).size for a, b in zip(found, exact, strict=True)]
-            recall = sum(common) / exact.size
-            if recall >= RECALL_AIM:
-                break
-        self._faiss.nprobe, self._recall = probes, round(recall, 4)
+            return sum(np.intersect1d(a, b).size for a, b in zip(found, exact, strict=True)) / exact.size
 
-
-def _steps(last: int) -> Iterator[int]:
-    probes = 4
-    while probes < last:
-        yield probes
-        probes = math.ceil(probes * 1.2)
-    yield last
+        lists = self._faiss.nlist
+        steps = [*dict.fromkeys(math.floor(1.2**power) for power in range(math.ceil(math.log(lists, 1.2)))), lists]
+        probes = steps[min(bisect_left(steps, RECALL_AIM, key=recall), len(steps) - 1)]
+        self._faiss.nprobe, self._recall = probes, round(recall(probes), 4)
 
 
 def _rows(parts: Sequence[Vectors], rows: NDArray[np.int64]) -> Vectors:

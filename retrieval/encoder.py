@@ -27,6 +27,7 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
+from retrieval.static import WordTokenizer
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 TUNED_FORMAT = "product-qa-encoder"
 _QUERIES_AT_ONCE = 64
+_TEXTS_AT_ONCE = 1_024
 _TOKENS_AT_ONCE = {"cpu": 512, "gpu": 32_768}
 """On CPUs as many as keep the activations in the cache."""
-_STATIC_TEXTS_AT_ONCE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,25 +175,45 @@ class SentenceTransformerEncoder:
         A text that is repeated is encoded once, and texts share a batch with others of their length, so that next to
         nothing is padded.
         """
-        numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-        different = list(numbers)
         with self._lock:
+            if self._words is not None:
+                return self._mean_of_tokens(texts, self._words)
+            numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+            different = list(numbers)
             vectors: Vectors = np.empty((len(different), self.identity.dimension), dtype=np.float32)
             for batch in self._batches(different):
                 passages = [different[number] for number in batch]
-                encoded = self.model.encode_document(passages, batch_size=len(passages), convert_to_tensor=True)
+                encoded = self.model.encode_document(
+                    passages, batch_size=min(len(passages), _TEXTS_AT_ONCE), convert_to_tensor=True
+                )
                 vectors[batch] = self._unit(encoded)
         return vectors if len(different) == len(texts) else vectors[[numbers[text] for text in texts]]
 
+    @cached_property
+    def _words(self) -> WordTokenizer | None:
+        """What makes tokens for static embeddings; None for other models."""
+        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+        alone = (
+            len(self.model) == 1 and isinstance(self.model[0], StaticEmbedding) and not any(self.model.prompts.values())
+        )
+        return WordTokenizer(self.model[0].tokenizer) if alone and WordTokenizer.fits(self.model[0].tokenizer) else None
+
+    def _mean_of_tokens(self, texts: Sequence[str], tokenize: WordTokenizer) -> Vectors:
+        import torch
+
+        tokens, starts = (torch.from_numpy(array).to(self.model.device) for array in tokenize(texts))
+        with torch.inference_mode():
+            return self._unit(self.model[0].embedding(tokens, starts))
+
     def _batches(self, texts: Sequence[str]) -> Iterable[list[int]]:
         """Divide texts, by number, into batches of like length."""
-        from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+        from transformers import PreTrainedTokenizerBase
 
         if not texts:
             return []
-        if isinstance(self.model[0], StaticEmbedding):  # which pads nothing
-            starts = range(0, len(texts), _STATIC_TEXTS_AT_ONCE)
-            return [list(range(start, min(start + _STATIC_TEXTS_AT_ONCE, len(texts)))) for start in starts]
+        if not isinstance(self.model.tokenizer, PreTrainedTokenizerBase):  # nothing that says how long a text is
+            return [list(range(len(texts)))]
         tokens = self.model.tokenizer(list(texts), truncation=True, max_length=self.model.max_seq_length)["input_ids"]
         at_once = _TOKENS_AT_ONCE["cpu" if self.model.device.type == "cpu" else "gpu"]
         return batches_by_length(list(map(len, tokens)), at_once)

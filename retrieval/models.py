@@ -63,7 +63,10 @@ def resolve_model(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if name in _SHIPPED_ENCODERS:
-        return _SHIPPED_ENCODERS[name]
+        shipped = _SHIPPED_ENCODERS[name]
+        if not shipped.is_dir():
+            raise ModelNotFound(f"No {name} encoder at {shipped}; make it: python -m finetune static --out {shipped}.")
+        return shipped
     embedded = _EMBEDDED.get(name)
     package = _package_folder(embedded.module) if embedded else None
     if embedded and package:

@@ -178,3 +178,13 @@ def test_the_cache_folder_follows_the_environment(
     if product_qa is not None:
         monkeypatch.setenv("PRODUCT_QA_CACHE", product_qa)
     assert cache_folder() == expected
+
+
+def test_an_encoder_that_is_not_made_yet_is_told_with_the_command_that_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(models._SHIPPED_ENCODERS, models.STATIC_ENCODER, tmp_path / "static")
+    with pytest.raises(ModelNotFound, match=r"No static encoder at .*static; make it: python -m finetune static"):
+        resolve_model(models.STATIC_ENCODER)
+    (tmp_path / "static").mkdir()
+    assert resolve_model(models.STATIC_ENCODER) == tmp_path / "static"
