@@ -54,7 +54,9 @@ def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int
     """Write figures with command, data hashes, seed, versions and hardware; return the file."""
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    command = shlex.join(["python", "-m", sys.modules["__main__"].__spec__.name, *map(_shown, sys.argv[1:])])
+    command = shlex.join(
+        ["python", "-m", sys.modules["__main__"].__spec__.name.removesuffix(".__main__"), *map(_shown, sys.argv[1:])]
+    )
     facts = {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
