@@ -28,10 +28,12 @@ class Shown(NamedTuple):
     Attributes:
         product: The product.
         spans: The spans of its content that are shown, the one that answers best first.
+        odds: Log-odds of the title and of each span that it answers, against that nothing does.
     """
 
     product: Product
     spans: tuple[str, ...]
+    odds: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,13 @@ def choose_context(
     scores = iter(ranker.score(pairs).tolist())
     contexts: list[Context] = []
     for (hits, matches), of_one in zip(fitting, texts, strict=True):
-        found: list[tuple[Shown, list[float]]] = []
+        found: list[Shown] = []
         answers: list[float] = []
         for hit, of_hit in zip(hits, of_one, strict=True):
             nothing, *scored = (next(scores) for _ in range(1 + len(of_hit)))
             odds = {text: score - nothing for text, score in zip(of_hit, scored, strict=True)}
             spans = take_best(of_hit[1:], scored[1:], max_words)
-            found.append((Shown(hit.product, spans), [odds[span] for span in spans]))
+            found.append(Shown(hit.product, spans, tuple(odds[text] for text in (hit.product.title, *spans))))
             answers.append(log(sum(map(exp, odds.values()))))
         products = tuple(hit.product for hit in hits)
         contexts.append(Context(products, _worth_showing(found), matches, max(answers, default=0.0)))
@@ -117,14 +119,15 @@ def _fitting(query: Query, hits: Sequence[Hit], share: float) -> tuple[list[Hit]
     return [hit for hit, value in zip(hits, matches, strict=True) if value >= best * share], best
 
 
-def _worth_showing(found: Sequence[tuple[Shown, Sequence[float]]]) -> tuple[Shown, ...]:
+def _worth_showing(found: Sequence[Shown]) -> tuple[Shown, ...]:
     """Leave out spans that answer far less well than the best one, and products of which nothing is left."""
-    least = max((max(odds, default=-FAR_BELOW) for _, odds in found), default=0.0) - FAR_BELOW
-    kept = [
-        Shown(shown.product, tuple(span for span, of_it in zip(shown.spans, odds, strict=True) if of_it >= least))
-        for shown, odds in found
-    ]
+    least = max((odds for shown in found for odds in shown.odds[1:]), default=0.0) - FAR_BELOW
+    kept = [_with_spans(shown, sum(odds >= least for odds in shown.odds[1:])) for shown in found]
     return tuple(shown for shown in kept if shown.spans)
+
+
+def _with_spans(shown: Shown, count: int) -> Shown:
+    return Shown(shown.product, shown.spans[:count], shown.odds[: 1 + count])
 
 
 def without_the_least(context: Context) -> Context | None:
@@ -136,7 +139,7 @@ def without_the_least(context: Context) -> Context | None:
     fullest = max(range(len(context.shown)), key=lambda place: (len(context.shown[place].spans), place), default=0)
     shown = list(context.shown)
     if shown and len(shown[fullest].spans) > 1:
-        shown[fullest] = shown[fullest]._replace(spans=shown[fullest].spans[:-1])
+        shown[fullest] = _with_spans(shown[fullest], len(shown[fullest].spans) - 1)
     elif len(shown) > 1:
         shown.pop()
     else:
