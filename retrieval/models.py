@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,23 +117,37 @@ def _package_folder(module: str) -> Path | None:
 
 
 def _converted(gguf: Path, embedded: _Embedded) -> Path:
-    """Convert a GGUF file to a model folder, once; a conversion that is cut off leaves nothing behind."""
+    """Convert a GGUF file to a model folder, once."""
     version = importlib.metadata.version(embedded.distribution)
     target = cache_folder() / f"{gguf.stem}-{version}-bfloat16"
+
+    def convert(folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+        quiet_model_libraries()
+        source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+        AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
+        dense = GgufConfig(dequantize=True)
+        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.bfloat16, quantization_config=dense)
+        model.save_pretrained(folder)
+
+    return made_once(target, convert)
+
+
+def made_once(target: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder, made first if it isn't there; what is cut off leaves nothing behind.
+
+    Args:
+        target: The folder.
+        make: Fills the empty folder that it is given.
+    """
     if target.is_dir():
         return target
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    quiet_model_libraries()
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-        AutoTokenizer.from_pretrained(**source).save_pretrained(unfinished)
-        dense = GgufConfig(dequantize=True)
-        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.bfloat16, quantization_config=dense)
-        model.save_pretrained(unfinished)
+        make(unfinished)
         try:
             unfinished.rename(target)
         except OSError:
