@@ -19,7 +19,7 @@ class _Past:
         self.present: list[torch.Tensor] = []
 
     def get_seq_length(self, *_: Any) -> int:
-        return self._past.shape[3]
+        return int(self._past.shape[3])
 
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
@@ -31,7 +31,7 @@ class _Past:
         return both[0], both[1]
 
 
-class TorchNetwork(torch.nn.Module):
+class TorchNetwork(torch.nn.Module):  # type: ignore[misc]
     """A causal language model with full attention in every layer, as Llama has."""
 
     def __init__(self, model: Any) -> None:
