@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("--index", type=Path, help="index folder (default $PRODUCT_QA_INDEX, or indexes/sample)")
     ask.add_argument(
         "--model",
-        help="hub id or folder, after openvino: or transformers: to choose what runs it, http://HOST/v1#NAME, 'extractive'",
+        help="hub id or folder, perhaps after openvino: or transformers:; http://HOST/v1#NAME; or 'extractive'",
     )
     ask.add_argument("--adapter", default="auto", help="folder of an adapter, or 'none' (default: the one that ships)")
     ask.add_argument("--decision", type=Path, metavar="FILE", help="what calibrate wrote (default: what ships)")

@@ -24,7 +24,7 @@ from retrieval.models import (
     made_once,
     weights_sha256,
 )
-from retrieval.storage import sha256_of_files
+from retrieval.files import sha256_of_files
 
 _MODEL = "model.xml"
 _VERSION = 1
