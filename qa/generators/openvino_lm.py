@@ -16,6 +16,7 @@ from qa.generators.local import LocalGenerator
 from qa.generators.reading import Network, Table
 from qa.generators.transformers_lm import load_merged
 from retrieval.errors import UsageError
+from retrieval.files import sha256_of_files
 from retrieval.models import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
@@ -24,7 +25,6 @@ from retrieval.models import (
     made_once,
     weights_sha256,
 )
-from retrieval.files import sha256_of_files
 
 _MODEL = "model.xml"
 _VERSION = 1
