@@ -29,7 +29,7 @@ from qa.engine import EXTRACTIVE, ProductQA
 from qa.generators.local import LocalGenerator
 from qa.generators.transformers_lm import TransformersGenerator
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
-from retrieval.prompt import Message, build_messages
+from retrieval.prompt import Message
 from retrieval.question_file import read_questions
 
 NEW_TOKENS = 48
@@ -104,8 +104,8 @@ def agreement(questions: Sequence[str], answers: dict[str, list[tuple[Answer, fl
 
 def prompts_of(pipeline: ProductQA, questions: Sequence[str]) -> list[list[Message]]:
     """Return the prompts that a pipeline gives its model for these questions."""
-    asked = pipeline._ask(questions, None, None)
-    return [build_messages(each.query.text, each.context.shown) for each in asked if each.prompt]
+    asked = pipeline._prompted(pipeline.look(questions))
+    return [list(each.prompt.messages) for each in asked if each.prompt]
 
 
 def freely(complete: Callable[[list[int]], int], prompts: Sequence[list[int]]) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Decoding that can only quote: a model chooses the product and the words, and cannot say others.
 
 A completion is the number of a product and a run of whole words of one of the spans that are shown. The model reads
-the prompt once, and with it how probable each word is as the first of the answer; one more pass, over the spans from
-the most probable of these on, tells how probable each run is, and where the first words leave open whether the run goes
-on, another. Of the runs that one is said which shares the most
+the prompt once, and with it how probable each word is as the first of the answer; a second pass, over the spans from
+the most probable of these on, tells how probable each run is. Of the runs that one is said which shares the most
 words with the others, weighed by their probability: minimum Bayes risk (Kumar and Byrne, "Minimum Bayes-risk decoding
 for statistical machine translation", NAACL 2004) for the F1 of words. Copying by construction is after De Cao et al.,
 "Autoregressive entity retrieval", ICLR 2021, arXiv:2010.00904.
@@ -14,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -28,10 +26,6 @@ BREADTH = 4
 """Places looked at from which a quote may begin."""
 _LEAST_PROBABLE = -4.0
 """Places are not looked at whose log-probability is this much below the best one's."""
-_FIRST_WORDS = 10
-"""Words that are read of every run at first."""
-_NEGLIGIBLE = -7.0
-"""Runs are not read on whose log-probability is this much below the best one's: in all, a thousandth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,35 +137,20 @@ def _probable_beginnings(
 
 
 def _runs(reader: Reader, read: Read, spans: Sequence[_Span], beginnings: Sequence[_Beginning], end: int) -> list[_Run]:
-    """Return every run of some weight that begins at one of these places, with its log-probability."""
-    runs, goes_on = _runs_of(reader, read, spans, beginnings, _FIRST_WORDS, end)
-    best = max(run.score for run in runs)
-    on = [b for b, score in zip(beginnings, goes_on, strict=True) if score >= best + _NEGLIGIBLE]
-    if not on:
-        return runs
-    longer, _ = _runs_of(reader, read, spans, on, MOST_QUOTED_WORDS, end)
-    return [run for run in runs if run.beginning not in on] + longer
-
-
-def _runs_of(
-    reader: Reader, read: Read, spans: Sequence[_Span], beginnings: Sequence[_Beginning], words: int, end: int
-) -> tuple[list[_Run], list[float]]:
-    """Return every run of at most so many words, and of each beginning the log-probability that it goes on."""
-    kept = [spans[b.span].ids[b.word : b.word + words] for b in beginnings]
-    texts = [[*b.head, *chain.from_iterable(ids)] for b, ids in zip(beginnings, kept, strict=True)]
+    """Return every run that begins at one of these places, with its log-probability."""
+    kept = [spans[b.span].ids[b.word : b.word + MOST_QUOTED_WORDS] for b in beginnings]
+    texts = [[*b.head, *chain.from_iterable(words)] for b, words in zip(beginnings, kept, strict=True)]
+    _, tables = reader.read((), texts, read)
     runs: list[_Run] = []
-    goes_on: list[float] = []
-    for beginning, of_it, text, table in zip(beginnings, kept, texts, reader.read((), texts, read)[1], strict=True):
+    for beginning, words, text, table in zip(beginnings, kept, texts, tables, strict=True):
         own = table[range(len(text)), text].tolist()
         ends = table[:, end].tolist()
         at = len(beginning.head)
-        for word, ids in enumerate(of_it, start=beginning.word):
+        for word, ids in enumerate(words, start=beginning.word):
             last = at + spans[beginning.span].lasts[word]
             runs.append(_Run(beginning, word + 1, sum(own[:last]) + ends[last]))
             at += len(ids)
-        whole = beginning.word + words >= len(spans[beginning.span].ids)
-        goes_on.append(-inf if whole else sum(own))
-    return runs, goes_on
+    return runs
 
 
 def _least_risky(runs: Sequence[_Run]) -> int:
