@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import warnings
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -125,6 +126,7 @@ def _convert(base: Path, adapter: Path | None, path: Path) -> None:
         "wanted": [-1],
         "past": [layers, batch, heads, -1, size],
     }
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of branches that are taken alike for every input
         model = openvino.convert_model(network, example_input=example, input=list(shapes.items()))
     openvino.save_model(model, path, compress_to_fp16=False)
