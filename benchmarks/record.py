@@ -32,6 +32,8 @@ _LIBRARIES = (
     "tantivy",
     "rank-bm25",
     "numpy",
+    "openvino",
+    "xllamacpp",
 )
 
 

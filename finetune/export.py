@@ -42,7 +42,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
         UsageError: ``out`` exists, or there are no rows.
     """
     if kind == "openvino" and not importlib.util.find_spec("optimum"):
-        raise MissingExtra('The export to OpenVINO needs optimum-intel: pip install "product-qa[openvino]".')
+        raise MissingExtra("The export to OpenVINO needs optimum-intel: pip install optimum-intel.")
     if out.exists():
         raise UsageError(f"{out} exists; give another --out.")
     identity = AdapterIdentity.read(adapter)

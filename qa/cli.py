@@ -26,7 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     ask.add_argument("question", nargs="?")
     ask.add_argument("--batch", metavar="FILE", help="a file of questions, or - for standard input")
     ask.add_argument("--index", type=Path, help="index folder (default $PRODUCT_QA_INDEX, or indexes/sample)")
-    ask.add_argument("--model", help="hub id, folder, http://HOST/v1#NAME, or 'extractive' for none")
+    ask.add_argument(
+        "--model",
+        help="hub id or folder, perhaps after openvino: or transformers:; http://HOST/v1#NAME; or 'extractive'",
+    )
     ask.add_argument("--adapter", default="auto", help="folder of an adapter, or 'none' (default: the one that ships)")
     ask.add_argument("--decision", type=Path, metavar="FILE", help="what calibrate wrote (default: what ships)")
     ask.add_argument("-k", type=int, default=2, help="products shown to the model (default 2)")

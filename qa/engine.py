@@ -13,7 +13,9 @@ from qa.answers import Answer, AnswerStream
 from qa.conversation import Chat, ask_back, fitting_equally, meant_by
 from qa.decision import Decision, Signals, read_signals
 from qa.generators.base import Completion, Generator, Prompt
+from qa.generators.local import LocalGenerator
 from qa.generators.openai_server import OpenAIGenerator
+from qa.generators.openvino_lm import OpenVINOGenerator, openvino_is_fastest
 from qa.generators.transformers_lm import TransformersGenerator
 from qa.judging import Asked, judge, statements_of
 from retrieval.context import PROMPT_PRODUCTS, choose_context, without_the_least
@@ -29,6 +31,7 @@ from retrieval.schema import Hit
 DEFAULT_INDEX = "indexes/sample"
 EXTRACTIVE = "extractive"
 _ADDRESSES = ("http://", "https://")
+_RUNTIMES: dict[str, type[LocalGenerator]] = {"openvino": OpenVINOGenerator, "transformers": TransformersGenerator}
 _BATCH = 8
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
 
@@ -90,8 +93,9 @@ class ProductQA:
 
         Args:
             index: Index folder; by default ``$PRODUCT_QA_INDEX``, or ``indexes/sample``.
-            model: Hub id or folder of a causal language model; the address of an OpenAI-compatible server with the
-                model's name after a ``#``; or ``extractive`` for none.
+            model: Hub id or folder of a causal language model, run by OpenVINO where that is installed and there is no
+                GPU, else by transformers, or by whichever of the two is named before it (``openvino:NAME``); the
+                address of an OpenAI-compatible server with the model's name after a ``#``; or ``extractive`` for none.
             k: Products shown to the model.
             encoder: The index's encoder, if it is not to be found by its id.
             rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
@@ -112,7 +116,7 @@ class ProductQA:
         if model.startswith(_ADDRESSES):
             generator = OpenAIGenerator(model)
         elif model != EXTRACTIVE:
-            generator = TransformersGenerator(model, find_adapter(str(adapter), model))
+            generator = _local(model, str(adapter))
         return cls(
             opened,
             generator,
@@ -291,6 +295,14 @@ class ProductQA:
                 for text, question in zip(said, asked, strict=True)
             ]
         return answers
+
+
+def _local(model: str, adapter: str) -> Generator:
+    """Find a model that runs on this machine."""
+    runtime, _, name = model.rpartition(":")
+    if runtime not in _RUNTIMES:
+        name, runtime = model, "openvino" if openvino_is_fastest() else "transformers"
+    return _RUNTIMES[runtime](name, find_adapter(adapter, name))
 
 
 def _concluded(asked: Asked, text: str = "", generated: float = 0.0) -> Answer:

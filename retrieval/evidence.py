@@ -41,7 +41,7 @@ NOTHING = "The description does not say."
 _SHIPPED = Path(__file__).parent / "tuned" / "evidence"
 _TITLE_CHARACTERS = 80
 _HOLDS_FROM = 0.6
-_AT_ONCE = 32
+_AT_ONCE = 8
 
 
 class EvidenceRanker(Protocol):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import get_ident
 
 from retrieval.errors import ModelNotFound, nearest_path
 from retrieval.files import sha256_of_files
@@ -94,14 +98,30 @@ def find_adapter(choice: str, model: str) -> Path | None:
 def weights_sha256(folder: Path) -> str:
     """Return the SHA-256 over the weight files of a model folder, in the order of their names.
 
+    It is remembered in the cache folder for as long as their sizes and times of change stay the same.
+
     Raises:
         ModelNotFound: The folder holds no weights.
     """
     for pattern in _WEIGHTS:
         files = sorted(folder.glob(pattern))
         if files:
-            return sha256_of_files(files)
+            return _remembered_sha256(files)
     raise ModelNotFound(f"No model weights ({', '.join(_WEIGHTS)}) in {folder}.")
+
+
+def _remembered_sha256(files: list[Path]) -> str:
+    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    memory = cache_folder() / "hashes" / hashlib.sha256(repr(states).encode()).hexdigest()
+    with suppress(OSError):
+        return memory.read_text(encoding="ascii")
+    found = sha256_of_files(files)
+    with suppress(OSError):  # it is only slower where the cache folder cannot be written to
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = memory.with_name(f".{memory.name}-{os.getpid()}-{get_ident()}")
+        unfinished.write_text(found, encoding="ascii")
+        unfinished.replace(memory)
+    return found
 
 
 def cache_folder() -> Path:
@@ -116,23 +136,37 @@ def _package_folder(module: str) -> Path | None:
 
 
 def _converted(gguf: Path, embedded: _Embedded) -> Path:
-    """Convert a GGUF file to a model folder, once; a conversion that is cut off leaves nothing behind."""
+    """Convert a GGUF file to a model folder, once."""
     version = importlib.metadata.version(embedded.distribution)
     target = cache_folder() / f"{gguf.stem}-{version}-bfloat16"
+
+    def convert(folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+        quiet_model_libraries()
+        source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+        AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
+        dense = GgufConfig(dequantize=True)
+        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.bfloat16, quantization_config=dense)
+        model.save_pretrained(folder)
+
+    return made_once(target, convert)
+
+
+def made_once(target: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder, made first if it isn't there; what is cut off leaves nothing behind.
+
+    Args:
+        target: The folder.
+        make: Fills the empty folder that it is given.
+    """
     if target.is_dir():
         return target
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    quiet_model_libraries()
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-        AutoTokenizer.from_pretrained(**source).save_pretrained(unfinished)
-        dense = GgufConfig(dequantize=True)
-        model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.bfloat16, quantization_config=dense)
-        model.save_pretrained(unfinished)
+        make(unfinished)
         try:
             unfinished.rename(target)
         except OSError:

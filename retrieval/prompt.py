@@ -93,6 +93,12 @@ def encode_text(tokenizer: Any, text: str) -> list[int]:
     return ids
 
 
+def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Return the token ids of each text: see ``encode_text``."""
+    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids
+
+
 def encode_messages(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     """Turn messages into the token ids of a prompt that ends where the assistant begins.
 

@@ -1,8 +1,8 @@
 """Decoding that can only quote: a model chooses the product and the words, and cannot say others.
 
 A completion is the number of a product and a run of whole words of one of the spans that are shown. The model reads
-the prompt once; one more pass tells how probable each word is as the first of the answer, and a last one, over the
-spans from the most probable of these on, how probable each run is. Of the runs that one is said which shares the most
+the prompt once, and with it how probable each word is as the first of the answer; a second pass, over the spans from
+the most probable of these on, tells how probable each run is. Of the runs that one is said which shares the most
 words with the others, weighed by their probability: minimum Bayes risk (Kumar and Byrne, "Minimum Bayes-risk decoding
 for statistical machine translation", NAACL 2004) for the F1 of words. Copying by construction is after De Cao et al.,
 "Autoregressive entity retrieval", ICLR 2021, arXiv:2010.00904.
@@ -10,38 +10,22 @@ for statistical machine translation", NAACL 2004) for the F1 of words. Copying b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.generators.reading import Read, Reader, Table
 from retrieval.context import Shown
-from retrieval.prompt import MOST_QUOTED_WORDS, bare_end, encode_text, write_completion
-
-if TYPE_CHECKING:
-    import torch
+from retrieval.prompt import MOST_QUOTED_WORDS, bare_end, encode_texts, write_completion
 
 BREADTH = 4
 """Places looked at from which a quote may begin."""
 _LEAST_PROBABLE = -4.0
 """Places are not looked at whose log-probability is this much below the best one's."""
-
-
-class Reader(Protocol):
-    """A causal language model that has no words of its own."""
-
-    def read(self, prompt: Sequence[int]) -> Any:
-        """Run over a prompt; returns what ``log_probabilities`` goes on from."""
-
-    def log_probabilities(self, state: Any, continuations: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Return, for each continuation of a prompt, the log-probability of every token at each place.
-
-        Returns:
-            An array ``(continuations, longest + 1, vocabulary)``: before the first token, and after each.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +45,10 @@ class _Span:
     lasts: tuple[int, ...]
 
     @classmethod
-    def of(cls, tokenizer: Any, number: int, text: str) -> _Span:
+    def of(cls, number: int, text: str, tokens: Mapping[str, tuple[int, ...]]) -> _Span:
         words = tuple(text.split(" "))
-        ids = tuple(tuple(encode_text(tokenizer, f" {word}")) for word in words)
-        bare = [tuple(encode_text(tokenizer, f" {bare_end(word)}")) for word in words]
+        ids = tuple(tokens[word] for word in words)
+        bare = [tokens[bare_end(word)] for word in words]
         lasts = [len(b) if own[: len(b)] == b else len(own) for own, b in zip(ids, bare, strict=True)]
         return cls(number, words, ids, tuple(lasts))
 
@@ -106,35 +90,44 @@ def quote(
         context: The products of the prompt.
         breadth: Places to look at from which a quote may begin.
     """
-    spans = [
-        _Span.of(tokenizer, number, text)
-        for number, shown in enumerate(context, start=1)
-        for text in (shown.product.title, *shown.spans)
-    ]
-    state = reader.read(prompt)
-    beginnings = _probable_beginnings(reader, tokenizer, state, spans, breadth)
-    runs = _runs(reader, state, spans, beginnings, tokenizer.eos_token_id)
+    spans = _spans(tokenizer, context)
+    heads = _heads(tokenizer, len(context))
+    read, tables = reader.read(prompt, [ids for _, _, ids in heads])
+    beginnings = _probable_beginnings(heads, tables, spans, breadth)
+    runs = _runs(reader, read, spans, beginnings, tokenizer.eos_token_id)
     best = runs[_least_risky(runs)]
     said = " ".join(spans[best.beginning.span].words[best.beginning.word : best.end])
     return write_completion(best.beginning.number, bare_end(said), identifies=best.beginning.identifies)
 
 
+def _spans(tokenizer: Any, context: Sequence[Shown]) -> list[_Span]:
+    """Return what may be quoted: of each product its title, and what is shown of its content."""
+    texts = [
+        (number, text) for number, shown in enumerate(context, start=1) for text in (shown.product.title, *shown.spans)
+    ]
+    words = list({form: None for _, text in texts for word in text.split(" ") for form in (word, bare_end(word))})
+    tokens = dict(zip(words, map(tuple, encode_texts(tokenizer, [f" {word}" for word in words])), strict=True))
+    return [_Span.of(number, text, tokens) for number, text in texts]
+
+
+def _heads(tokenizer: Any, products: int) -> list[tuple[int, bool, tuple[int, ...]]]:
+    """Return the number, the form and the tokens of what stands before the words of a completion."""
+    forms = [(number, identifies) for number in range(1, products + 1) for identifies in (False, True)]
+    written = [write_completion(number, "", identifies=identifies).strip() for number, identifies in forms]
+    ids = encode_texts(tokenizer, written)
+    return [(*form, tuple(of_it)) for form, of_it in zip(forms, ids, strict=True)]
+
+
 def _probable_beginnings(
-    reader: Reader, tokenizer: Any, state: Any, spans: Sequence[_Span], breadth: int
+    heads: Sequence[tuple[int, bool, tuple[int, ...]]], tables: Sequence[Table], spans: Sequence[_Span], breadth: int
 ) -> list[_Beginning]:
     """Return the most probable beginnings, by their number and the first token of their word."""
-    heads = [
-        (number, identifies, tuple(encode_text(tokenizer, write_completion(number, "", identifies=identifies).strip())))
-        for number in dict.fromkeys(span.number for span in spans)
-        for identifies in (False, True)
-    ]
-    tables = reader.log_probabilities(state, [ids for _, _, ids in heads])
     found: list[tuple[float, _Beginning]] = []
     for (number, identifies, ids), table in zip(heads, tables, strict=True):
         said = sum(float(table[place, token]) for place, token in enumerate(ids))
-        following = table[len(ids)].tolist()
+        following = table[len(ids)]
         found += [
-            (said + following[first[0]], _Beginning(number, identifies, ids, place, word))
+            (said + float(following[first[0]]), _Beginning(number, identifies, ids, place, word))
             for place, span in enumerate(spans)
             if span.number == number
             for word, first in enumerate(span.ids)
@@ -143,16 +136,15 @@ def _probable_beginnings(
     return [beginning for score, beginning in found[:breadth] if score >= found[0][0] + _LEAST_PROBABLE]
 
 
-def _runs(reader: Reader, state: Any, spans: Sequence[_Span], beginnings: Sequence[_Beginning], end: int) -> list[_Run]:
+def _runs(reader: Reader, read: Read, spans: Sequence[_Span], beginnings: Sequence[_Beginning], end: int) -> list[_Run]:
     """Return every run that begins at one of these places, with its log-probability."""
     kept = [spans[b.span].ids[b.word : b.word + MOST_QUOTED_WORDS] for b in beginnings]
     texts = [[*b.head, *chain.from_iterable(words)] for b, words in zip(beginnings, kept, strict=True)]
+    _, tables = reader.read((), texts, read)
     runs: list[_Run] = []
-    for beginning, words, text, table in zip(
-        beginnings, kept, texts, reader.log_probabilities(state, texts), strict=True
-    ):
+    for beginning, words, text, table in zip(beginnings, kept, texts, tables, strict=True):
         own = table[range(len(text)), text].tolist()
-        ends = table[: len(text) + 1, end].tolist()
+        ends = table[:, end].tolist()
         at = len(beginning.head)
         for word, ids in enumerate(words, start=beginning.word):
             last = at + spans[beginning.span].lasts[word]

@@ -78,5 +78,5 @@ def test_what_cannot_be_exported_is_told(
     with pytest.raises(AdapterMismatch, match=r"No finished adapter"):
         export(rows, tmp_path / "out", "merge", rows)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"product-qa\[openvino\]"):
+    with pytest.raises(MissingExtra, match="pip install optimum-intel"):
         export(adapter, tmp_path / "out", "openvino", rows)

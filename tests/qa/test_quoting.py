@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qa.citations import is_quote
 from qa.generators.quoting import quote
-from qa.generators.transformers_lm import CachedReader
+from qa.generators.reading import NetworkReader, Read
+from qa.generators.torch_network import TorchNetwork
 from retrieval.context import Shown
 from retrieval.prompt import bare_end, build_messages, encode_messages, encode_text, read_completion, write_completion
 from retrieval.schema import Product
@@ -38,17 +39,17 @@ class Certain:
         self.size = len(tokenizer)
         self.read_prompts: list[list[int]] = []
 
-    def read(self, prompt):
-        self.read_prompts.append(list(prompt))
+    def read(self, ids, continuations=(), after=None):
+        if ids:
+            self.read_prompts.append(list(ids))
+        return Read(None, 0, None), [self.table(list(ids)) for ids in continuations]
 
-    def log_probabilities(self, state, continuations):
-        longest = max(map(len, continuations))
-        table = torch.zeros(len(continuations), longest + 1, self.size)
-        for row, ids in enumerate(continuations):
-            for place in range(len(ids) + 1):
-                if list(ids[:place]) == self.wanted[:place] and place < len(self.wanted):
-                    table[row, place, self.wanted[place]] = 20.0
-        return table.log_softmax(dim=-1)
+    def table(self, ids: list[int]):
+        table = torch.zeros(len(ids) + 1, self.size)
+        for place in range(len(ids) + 1):
+            if ids[:place] == self.wanted[:place] and place < len(self.wanted):
+                table[place, self.wanted[place]] = 20.0
+        return table.log_softmax(dim=-1).numpy()
 
 
 @pytest.mark.parametrize(
@@ -108,4 +109,4 @@ def test_the_run_is_the_one_that_exhaustive_search_over_whole_completions_finds(
     best = max(range(len(runs)), key=lambda one: (round(gain(one), 6), scores[one]))
     number, identifies, text, start, end = runs[best]
     expected = write_completion(number, bare_end(" ".join(text.split()[start:end])), identifies=identifies)
-    assert quote(CachedReader(model), tokenizer, prompt, CONTEXT, breadth=1_000) == expected
+    assert quote(NetworkReader(TorchNetwork(model)), tokenizer, prompt, CONTEXT, breadth=1_000) == expected
