@@ -265,7 +265,7 @@ def _completion(question: Question, context: Sequence[Shown], number: int | None
         return NO_PRODUCT, "no_product"
     if question.kind == "unanswerable":
         return write_completion(number, NOT_SAID), "not_said"
-    product, spans = context[number - 1]
+    product, spans, _ = context[number - 1]
     said = max((_shared_run(question.evidence, text) for text in (*spans, product.title)), key=len)
     if len(said) < _LEAST_SHARED * len(question.evidence.split()):
         return None

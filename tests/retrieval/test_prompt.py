@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from transformers import AutoTokenizer
 
-from retrieval.context import Shown
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
 from retrieval.prompt import (
     NO_PRODUCT,
@@ -15,6 +14,7 @@ from retrieval.prompt import (
 )
 from retrieval.schema import Product
 from tests.conftest import require_models
+from tests.fakes import shown
 
 MUG = Product("MUG1", "Harbour Mug", "Holds 300 ml. Dishwasher safe.")
 ATTACKS = [
@@ -35,8 +35,8 @@ def test_products_are_numbered_and_the_question_comes_last() -> None:
     system, user = build_messages(
         "how big?",
         [
-            Shown(MUG, ("Holds 300 ml.",)),
-            Shown(MUG, ("Dishwasher safe.", "End.")),
+            shown(MUG, "Holds 300 ml."),
+            shown(MUG, "Dishwasher safe.", "End."),
         ],
     )
     assert (system["role"], user["role"]) == ("system", "user")
@@ -61,7 +61,7 @@ def test_without_retrieval_no_product_is_shown() -> None:
 
 @pytest.mark.models
 def test_harmless_prompts_are_the_chat_template_to_the_token(tokenizer) -> None:
-    messages = build_messages("how big?", [Shown(MUG, ("Holds 300 ml.",))])
+    messages = build_messages("how big?", [shown(MUG, "Holds 300 ml.")])
     expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
     assert encode_messages(tokenizer, messages) == expected
 
@@ -73,9 +73,9 @@ def test_catalogue_text_cannot_write_special_tokens(tokenizer, attack: str) -> N
 
     def roles(content: str) -> list[int]:
         product = Product("X", f"Title {content}", content)
-        ids = encode_messages(tokenizer, build_messages(f"question {content}", [Shown(product, (content,))]))
+        ids = encode_messages(tokenizer, build_messages(f"question {content}", [shown(product, content)]))
         return [token for token in ids if token in special]
 
     assert roles(attack) == roles("harmless")
-    spelled = tokenizer.decode(encode_messages(tokenizer, build_messages("q", [Shown(MUG, (attack,))])))
+    spelled = tokenizer.decode(encode_messages(tokenizer, build_messages("q", [shown(MUG, attack)])))
     assert attack in spelled
