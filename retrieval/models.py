@@ -155,7 +155,7 @@ def _converted(gguf: Path, embedded: _Embedded) -> Path:
 
 
 def made_once(target: Path, make: Callable[[Path], None]) -> Path:
-    """Return a folder, made first if it isn't there; what is cut off leaves nothing behind.
+    """Return a folder, made first if it isn't there; what was cut off is never taken for it.
 
     Args:
         target: The folder.
