@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,10 @@ from finetune.base_model import BaseModel
 from finetune.masks import EVALUATION, TRAIN, encode_row, read_rows, spread
 from finetune.output import whole_or_nothing
 from retrieval.adapter import AdapterIdentity
-from retrieval.errors import MissingExtra, UsageError
+from retrieval.errors import UsageError
 from retrieval.models import weights_sha256
 
-Kind = Literal["merge", "gguf-compatible", "openvino"]
+Kind = Literal["merge", "gguf-compatible"]
 EXPORT = "export.json"
 PARITY_PROMPTS = 40
 _PARITY_TOKENS = 48
@@ -30,7 +29,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
         adapter: Folder of the adapter.
         out: Folder of the model, which must not exist; ``export.json`` in it says how many completions are equal.
         kind: ``merge``: safetensors in float32, with tokenizer; ``gguf-compatible``: the same in
-            float16, for llama.cpp's ``convert_hf_to_gguf.py``; ``openvino``: OpenVINO IR.
+            float16, for llama.cpp's ``convert_hf_to_gguf.py``.
         rows: Folder with rows; the prompts of its ``evaluation.jsonl``, or else its ``train.jsonl``, are completed.
 
     Returns:
@@ -38,11 +37,8 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
 
     Raises:
         AdapterMismatch: No adapter, or of another base model or prompt.
-        MissingExtra: ``openvino`` without optimum-intel.
         UsageError: ``out`` exists, or there are no rows.
     """
-    if kind == "openvino" and not importlib.util.find_spec("optimum"):
-        raise MissingExtra("The export to OpenVINO needs optimum-intel: pip install optimum-intel.")
     if out.exists():
         raise UsageError(f"{out} exists; give another --out.")
     identity = AdapterIdentity.read(adapter)
@@ -55,9 +51,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
 
     with whole_or_nothing(out) as unfinished:
         before = _merge(base, adapter, tokenizer, prompts, kind, unfinished)
-        if kind == "openvino":
-            _to_openvino(unfinished)
-        after = _completions(_load(unfinished, kind), tokenizer, prompts)
+        after = _completions(BaseModel(str(unfinished), unfinished).load("float32").eval(), tokenizer, prompts)
         pairs = zip(examples, before, after, strict=True)
         different = [
             {"row": example.row.place, "adapter": one, "exported": other}
@@ -67,7 +61,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
         facts = {
             "kind": kind,
             "adapter": {key: identity.run[key] for key in ("base_model", "prompt_version", "index", "seed")},
-            "weights_sha256": None if kind == "openvino" else weights_sha256(unfinished),
+            "weights_sha256": weights_sha256(unfinished),
             "parity": {
                 "prompts": len(prompts),
                 "equal": len(prompts) - len(different),
@@ -95,23 +89,6 @@ def _merge(
     del model, merged
     gc.collect()  # the exported model is loaded next, and two must not be in memory at once
     return completions
-
-
-def _load(folder: Path, kind: Kind) -> Any:
-    if kind == "openvino":
-        from optimum.intel import OVModelForCausalLM
-
-        return OVModelForCausalLM.from_pretrained(folder)
-    return BaseModel(str(folder), folder).load("float32").eval()
-
-
-def _to_openvino(folder: Path) -> None:
-    """Turn a folder of safetensors into OpenVINO IR, in place."""
-    from optimum.intel import OVModelForCausalLM
-
-    OVModelForCausalLM.from_pretrained(folder, export=True).save_pretrained(folder)
-    for weights in folder.glob("*.safetensors"):
-        weights.unlink()
 
 
 def _completions(model: Any, tokenizer: Any, prompts: Sequence[list[int]]) -> list[str]:

@@ -39,7 +39,6 @@ def add_parsers(commands: Any) -> None:
         const="gguf-compatible",
         help="the same in float16, as llama.cpp's convert_hf_to_gguf.py takes it",
     )
-    kind.add_argument("--openvino", dest="kind", action="store_const", const="openvino", help="OpenVINO IR")
     export.add_argument(
         "--rows", type=Path, required=True, metavar="FOLDER", help="rows whose prompts show that both answer alike"
     )

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.export import export
 from finetune.train import train
-from retrieval.errors import AdapterMismatch, MissingExtra, UsageError
+from retrieval.errors import AdapterMismatch, UsageError
 from tests.finetune.tiny_llama import save_tiny_llama, tiny_recipe, write_rows
 
 
@@ -69,14 +69,9 @@ def test_a_failed_export_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_exported_is_told(
-    trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_exported_is_told(trained: tuple[Path, Path], tmp_path: Path) -> None:
     adapter, rows = trained
     with pytest.raises(UsageError, match="exists; give another --out"):
         export(adapter, tmp_path, "merge", rows)
     with pytest.raises(AdapterMismatch, match=r"No finished adapter"):
         export(rows, tmp_path / "out", "merge", rows)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match="pip install optimum-intel"):
-        export(adapter, tmp_path / "out", "openvino", rows)
