@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
 from retrieval.context import Context, Shown
-from retrieval.prompt import NO_PRODUCT, NOT_SAID, Reading, read_completion
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, SPAN_GAP, Reading, read_completion
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.snippet import beyond_title
+from retrieval.snippet import beyond_title, lead
 from retrieval.text import sentences, terms
 
 NOT_IN_DESCRIPTION = "The description does not say."
 NO_MATCH = "No matching product was found."
-_LEAD_SPANS = 2
+_DESCRIBING_WORDS = 40
 _QUOTED = "The model's words could not be traced to a description, so the description is quoted instead."
 _LEFT_OUT = "Sentences that could not be traced to a description were left out."
 _DECLINES = re.compile(
@@ -74,7 +75,7 @@ def judge(asked: Asked, text: str) -> Answer:
         if reading.said == NOT_SAID and not is_quote(NOT_SAID, shown.product):
             return not_in_description(shown.product)
         if is_quote(reading.said, shown.product):
-            return _quoted(shown, reading)
+            return _quoted(asked.query, shown, reading)
         text = reading.said
     if statements := statements_of(asked, text):
         citations = tuple(dict.fromkeys(citation for _, citation in statements))
@@ -87,13 +88,26 @@ def judge(asked: Asked, text: str) -> Answer:
     return _quote(asked, because_of_model=bool(text))
 
 
-def _quoted(shown: Shown, reading: Reading) -> Answer:
-    """Return the answer that is a run of a product's words; its source is the span in which they stand."""
-    product, said = shown.product, reading.said
-    source = next((span for span in shown.spans if said in span), said)
-    if reading.identifies:
-        said = product.title if said in product.title else f"{product.title}: {said}"
-    return Answer(as_sentence(said), "answered", product, citations=(Citation.of(product, source),))
+def _quoted(query: Query, shown: Shown, reading: Reading) -> Answer:
+    """Return the answer that is a quote; its source is the span in which the words stand.
+
+    A question that asks for nothing beyond the title asks what the product is, whatever a model makes of it.
+    """
+    source = next((span for span in shown.spans if reading.said in span), reading.said)
+    if reading.identifies or not beyond_title(query, shown.product):
+        return _described(shown.product, source)
+    citation = Citation.of(shown.product, source)
+    return Answer(as_sentence(reading.said), "answered", shown.product, citations=(citation,))
+
+
+def _described(product: Product, source: str) -> Answer:
+    """Say which product it is: its title, and a span of it beside as much of the beginning as there is room for."""
+    told = lead(product.content, _DESCRIBING_WORDS, () if source in product.title else (source,))
+    citations = tuple(Citation.of(product, each) for each in told)
+    said = told[0]
+    for before, span in pairwise(told):
+        said += (" " if f"{before} {span}" in product.content else SPAN_GAP) + span
+    return Answer(f"{product.title}: {as_sentence(said)}", "answered", product, citations=citations)
 
 
 def no_match() -> Answer:
@@ -122,14 +136,7 @@ def _is_declined(asked: Asked, text: str) -> bool:
 
 
 def _quote(asked: Asked, *, because_of_model: bool) -> Answer:
-    """Quote the span that answers best, or title and two where the question asks what the product is."""
+    """Quote the span that answers best, or describe the product where the question asks which it is."""
     shown = asked.context.shown[0]
-    product, spans = shown.product, shown.spans
-    if beyond_title(asked.query, product):
-        quoted = spans[:1]
-        said = as_sentence(quoted[0])
-    else:
-        quoted = spans[:_LEAD_SPANS]
-        said = f"{product.title}: {' '.join(quoted)}"
-    citations = tuple(Citation.of(product, span) for span in quoted)
-    return Answer(said, "answered", product, citations=citations, notes=(_QUOTED,) if because_of_model else ())
+    answer = _quoted(asked.query, shown, Reading(1, False, shown.spans[0]))
+    return replace(answer, notes=(_QUOTED,) if because_of_model else ())

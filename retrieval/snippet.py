@@ -76,6 +76,25 @@ def take_best(spans: Sequence[str], scores: Sequence[float], max_words: int) -> 
     return tuple(taken)
 
 
+def lead(content: str, max_words: int, spans: Sequence[str] = ()) -> tuple[str, ...]:
+    """Take the first pieces of a description, as many as fit beside spans of it that are taken anyway.
+
+    Returns:
+        Verbatim spans in the order of the content; at least one.
+    """
+    taken = list(spans)
+    left = max_words - sum(len(span.split()) for span in taken)
+    found = pieces(content)
+    for piece in found:
+        if piece in taken:
+            continue
+        left -= len(piece.split())
+        if left < 0:
+            break
+        taken.append(piece)
+    return tuple(sorted(taken or found[:1], key=content.find))
+
+
 def beyond_title(query: Query, product: Product) -> list[Wanted]:
     """Return what a question asks for beyond a product's title; nothing when it asks what the product is."""
     title = set(terms(product.title))

@@ -7,7 +7,8 @@ on, tells how probable each run is. The run that shares the most words with all 
 has the least risk: minimum Bayes risk (Kumar and Byrne, "Minimum Bayes-risk decoding for statistical machine
 translation", NAACL 2004) for the F1 of words. What is said is the whole span around it: a small model finds the place,
 and cuts it wrongly (see docs/log.md). Copying by construction is after De Cao et al., "Autoregressive entity
-retrieval", ICLR 2021, arXiv:2010.00904.
+retrieval", ICLR 2021, arXiv:2010.00904. The form of the completion, whether it answers or says which product it is, is
+decided by its probability before any word is said.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from qa.generators.reading import Read, Reader, Table
 from retrieval.context import Shown
 from retrieval.prompt import MOST_QUOTED_WORDS, bare_end, encode_texts, write_completion
 
-AS_WELL = 0.5
+AS_WELL = 0.25
 """Spans within these log-odds of the best are open to choice. Development questions chose this value and the next."""
-IDENTIFIES_FROM = 0.4
-"""The share of the probability from which a question is taken to ask which product it is."""
+IDENTIFIES_FROM = 0.2
+"""The probability, before any word is said, from which a question is taken to ask which product it is."""
 BREADTH = 4
 """Places looked at from which a quote may begin."""
 _LEAST_PROBABLE = -4.0
@@ -101,11 +102,9 @@ def quote(
     read, tables = reader.read(prompt, [ids for _, _, ids in heads])
     beginnings = _probable_beginnings(heads, tables, spans, breadth)
     runs = _runs(reader, read, spans, beginnings, tokenizer.eos_token_id)
-    scores = np.asarray([run.score for run in runs])
-    weights: NDArray[np.float64] = np.exp(scores - scores.max())
-    identifying = float(weights @ [run.beginning.identifies for run in runs] / weights.sum())
-    best = spans[runs[_least_risky(runs, weights)].beginning.span]
-    return write_completion(best.number, " ".join(best.words), identifies=identifying >= IDENTIFIES_FROM)
+    best = spans[runs[_least_risky(runs)].beginning.span]
+    identifies = _probability_of_identifying(heads, tables) >= IDENTIFIES_FROM
+    return write_completion(best.number, " ".join(best.words), identifies=identifies)
 
 
 def _spans(tokenizer: Any, context: Sequence[Shown]) -> list[_Span]:
@@ -165,8 +164,20 @@ def _runs(reader: Reader, read: Read, spans: Sequence[_Span], beginnings: Sequen
     return runs
 
 
-def _least_risky(runs: Sequence[_Run], weights: NDArray[np.float64]) -> int:
+def _probability_of_identifying(heads: Sequence[tuple[int, bool, tuple[int, ...]]], tables: Sequence[Table]) -> float:
+    """Return how probable the forms are that say which product it is, among all."""
+    said = [
+        sum(float(table[at, token]) for at, token in enumerate(ids))
+        for (_, _, ids), table in zip(heads, tables, strict=True)
+    ]
+    weights = np.exp(np.asarray(said) - max(said))
+    return float(weights @ [identifies for _, identifies, _ in heads] / weights.sum())
+
+
+def _least_risky(runs: Sequence[_Run]) -> int:
     """Return the place of the run that shares the most words with all runs, weighed by their probability."""
+    score = np.asarray([run.score for run in runs])
+    weights: NDArray[np.float64] = np.exp(score - score.max())
     span, start, end = (
         np.asarray(values) for values in zip(*((r.beginning.span, r.beginning.word, r.end) for r in runs), strict=True)
     )

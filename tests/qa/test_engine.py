@@ -6,10 +6,12 @@ import pytest
 
 from qa.engine import ProductQA
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
+from retrieval.build import build_index
 from retrieval.errors import GenerationError, IndexNotFound, ModelNotFound, QuestionError, UsageError
 from retrieval.index import HybridIndex
 from retrieval.prompt import NO_PRODUCT, NOT_SAID
-from tests.fakes import ScriptedGenerator, pipeline_over
+from tests.conftest import WriteCatalogue
+from tests.fakes import KeywordEncoder, ScriptedGenerator, pipeline_over
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
 
@@ -31,7 +33,19 @@ def test_copied_words_are_an_answer_and_their_own_source(index: HybridIndex) -> 
     assert (answer.status, answer.text, answer.notes) == ("answered", "2.4 kg.", ())
     assert [(c.uid, c.quote) for c in answer.citations] == [("TENT1", "Weighs 2.4 kg.")]
     described = pipeline_over(index, ScriptedGenerator("[1]: Weighs 2.4 kg.")).answer(QUESTION)
-    assert described.text == "Ridge Two Tent: Weighs 2.4 kg."
+    assert described.text == f"Ridge Two Tent: {index.product('TENT1').content}"
+    assert [c.quote for c in described.citations] == ["Sleeps two people.", "Weighs 2.4 kg.", "Not suitable for snow."]
+
+
+def test_what_a_product_is_is_told_from_its_beginning(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
+    filler = " ".join(f"It has {n} stories of some length to tell, which go on in one way or the other." for n in "789")
+    row = {"uid": "B1", "title": "Nice for Mice", "content": f"Mice hunt for supper. {filler} For ages 2 to 5."}
+    index = build_index([write_catalogue([row])], tmp_path / "one", encoder=KeywordEncoder())
+    for says in ("[1] For ages 2 to 5.", "[1]: For ages 2 to 5."):
+        answer = pipeline_over(index, ScriptedGenerator(says)).answer("What is Nice for Mice?")
+        assert answer.text.startswith("Nice for Mice: Mice hunt for supper. It has")
+        assert answer.text.endswith("the other. … For ages 2 to 5.")
+        assert all(citation.quote in row["content"] for citation in answer.citations)
 
 
 @pytest.mark.parametrize("says", ["[1] 9.9 kg", "[4] The cord is 1.8 m long.", "[77] 2.4 kilos", "[1]"])

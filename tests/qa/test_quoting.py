@@ -117,6 +117,15 @@ def test_the_place_is_the_one_that_exhaustive_search_over_whole_completions_find
         return words
 
     best = max(range(len(runs)), key=lambda one: (round(gain(one), 6), scores[one]))
-    identifying = sum(weight for weight, run in zip(weights, runs, strict=True) if run[1])
-    expected = write_completion(runs[best][0], runs[best][2], identifies=identifying >= IDENTIFIES_FROM)
+    expected = write_completion(runs[best][0], runs[best][2], identifies=identifying(model, tokenizer, prompt))
     assert quote(NetworkReader(TorchNetwork(model)), tokenizer, prompt, CONTEXT, breadth=1_000) == expected
+
+
+def identifying(model, tokenizer, prompt: list[int]) -> bool:
+    probability = {}
+    for form in ("[1]", "[1]:", "[2]", "[2]:"):
+        ids = encode_text(tokenizer, form)
+        with torch.inference_mode():
+            logits = model(input_ids=torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
+        probability[form] = float(logits.float().log_softmax(dim=-1)[range(len(ids)), ids].sum().exp())
+    return (probability["[1]:"] + probability["[2]:"]) / sum(probability.values()) >= IDENTIFIES_FROM

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from retrieval.lexical import inverse_document_frequency
 from retrieval.query import Query, Wanted, parse_question
 from retrieval.schema import Product
-from retrieval.snippet import PIECE_WORDS, candidates, pieces, take_best
+from retrieval.snippet import PIECE_WORDS, candidates, lead, pieces, take_best
 from retrieval.text import clean, sentences
 
 CONTENT = (
@@ -84,3 +84,12 @@ def test_inverse_document_frequency_is_the_formula_of_bm25() -> None:
     weight = inverse_document_frequency({"mug": 4, "the": 10, "new": 0}.__getitem__, 10)
     assert weight("mug") == pytest.approx(math.log(1 + 6.5 / 4.5))
     assert weight("new") > weight("mug") > weight("the") > 0
+
+
+def test_a_lead_is_the_beginning_and_what_is_taken_anyway_in_the_order_of_the_content() -> None:
+    content = "One two three. Four five. Six seven eight nine. Ten."
+    assert lead(content, 5) == ("One two three.", "Four five.")
+    assert lead(content, 4, ("Ten.",)) == ("One two three.", "Ten.")
+    assert lead(content, 1, ()) == ("One two three.",)
+    assert lead(content, 1, ("Ten.",)) == ("Ten.",)
+    assert lead(content, 100, ("Four five.",)) == tuple(pieces(content))
