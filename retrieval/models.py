@@ -69,7 +69,9 @@ def resolve_model(name: str) -> Path:
     if name in _SHIPPED_ENCODERS:
         shipped = _SHIPPED_ENCODERS[name]
         if not shipped.is_dir():
-            raise ModelNotFound(f"No {name} encoder at {shipped}; make it: python -m finetune static --out {shipped}.")
+            raise ModelNotFound(
+                f"No {name} encoder at {shipped}; make it: python -m finetune static --index INDEX --out {shipped}."
+            )
         return shipped
     embedded = _EMBEDDED.get(name)
     package = _package_folder(embedded.module) if embedded else None
