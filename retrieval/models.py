@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -202,11 +203,12 @@ def _from_hub(name: str) -> Path:
 
 
 def quiet_model_libraries() -> None:
-    """Keep transformers from drawing progress bars and advice on stderr while it loads a model."""
+    """Keep transformers from drawing progress bars, and from advice and warnings, on stderr while it loads a model."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`", category=FutureWarning)  # PEFT's
 
 
 def cpu_gains_from_bfloat16() -> bool:
