@@ -145,7 +145,7 @@ def _distilled(teacher: SentenceTransformerEncoder, dimension: int) -> Any:
     static: Any = distill_from_model(
         model.transformers_model, model.tokenizer, device="cpu", pca_dims=dimension, quantize_to="float32"
     )
-    weights = (static.embedding * static.weights[:, None]).astype(np.float32)
+    weights = np.ascontiguousarray(static.embedding * static.weights[:, None], dtype=np.float32)
     return StaticEmbedding(static.tokenizer, embedding_weights=weights)
 
 
