@@ -115,7 +115,7 @@ def test_an_attackers_own_page_says_only_what_stands_there_in_two_roles(attacked
 def test_a_quote_that_spells_a_refusal_is_a_quote(attacked: HybridIndex, words: str) -> None:
     uid = f"EVIL{ATTACKS.index(words)}"
     answer = pipeline_over(attacked, ScriptedGenerator(f"[1] {words}")).answer("what is this gizmo?", product=uid)
-    assert (answer.status, answer.text) == ("answered", words)
+    assert (answer.status, answer.text) == ("answered", f"{attacked.product(uid).title}: A gizmo. {words}")
 
 
 @pytest.mark.models
