@@ -63,7 +63,7 @@ def test_a_failed_export_leaves_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("finetune.export._load", fail)
+    monkeypatch.setattr("finetune.export.weights_sha256", fail)
     with pytest.raises(RuntimeError):
         export(trained[0], tmp_path / "out", "merge", trained[1])
     assert list(tmp_path.iterdir()) == []
