@@ -23,7 +23,7 @@ SYSTEM = (
     f"Else: [1] {NOT_SAID} or {NO_PRODUCT}"
 )
 MOST_QUOTED_WORDS = 30
-"""The longest answer in words."""
+"""The longest run of words that a completion holds."""
 SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
 SPAN_GAP = " … "
 TEMPLATE_DATE = "26 Jul 2024"

@@ -100,10 +100,14 @@ def quote(
     spans = _spans(tokenizer, context)
     heads = _heads(tokenizer, len(context))
     read, tables = reader.read(prompt, [ids for _, _, ids in heads])
-    beginnings = _probable_beginnings(heads, tables, spans, breadth)
+    said = [
+        sum(float(table[at, token]) for at, token in enumerate(ids))
+        for (_, _, ids), table in zip(heads, tables, strict=True)
+    ]
+    beginnings = _probable_beginnings(heads, said, tables, spans, breadth)
     runs = _runs(reader, read, spans, beginnings, tokenizer.eos_token_id)
     best = spans[runs[_least_risky(runs)].beginning.span]
-    identifies = _probability_of_identifying(heads, tables) >= IDENTIFIES_FROM
+    identifies = _probability_of_identifying(heads, said) >= IDENTIFIES_FROM
     return write_completion(best.number, " ".join(best.words), identifies=identifies)
 
 
@@ -130,15 +134,18 @@ def _heads(tokenizer: Any, products: int) -> list[tuple[int, bool, tuple[int, ..
 
 
 def _probable_beginnings(
-    heads: Sequence[tuple[int, bool, tuple[int, ...]]], tables: Sequence[Table], spans: Sequence[_Span], breadth: int
+    heads: Sequence[tuple[int, bool, tuple[int, ...]]],
+    said: Sequence[float],
+    tables: Sequence[Table],
+    spans: Sequence[_Span],
+    breadth: int,
 ) -> list[_Beginning]:
     """Return the most probable beginnings, by their number and the first token of their word."""
     found: list[tuple[float, _Beginning]] = []
-    for (number, identifies, ids), table in zip(heads, tables, strict=True):
-        said = sum(float(table[place, token]) for place, token in enumerate(ids))
+    for (number, identifies, ids), of_head, table in zip(heads, said, tables, strict=True):
         following = table[len(ids)]
         found += [
-            (said + float(following[first[0]]), _Beginning(number, identifies, ids, place, word))
+            (of_head + float(following[first[0]]), _Beginning(number, identifies, ids, place, word))
             for place, span in enumerate(spans)
             if span.number == number
             for word, first in enumerate(span.ids)
@@ -164,12 +171,8 @@ def _runs(reader: Reader, read: Read, spans: Sequence[_Span], beginnings: Sequen
     return runs
 
 
-def _probability_of_identifying(heads: Sequence[tuple[int, bool, tuple[int, ...]]], tables: Sequence[Table]) -> float:
-    """Return how probable the forms are that say which product it is, among all."""
-    said = [
-        sum(float(table[at, token]) for at, token in enumerate(ids))
-        for (_, _, ids), table in zip(heads, tables, strict=True)
-    ]
+def _probability_of_identifying(heads: Sequence[tuple[int, bool, tuple[int, ...]]], said: Sequence[float]) -> float:
+    """Return how probable the forms are that say which product it is, among all, from their log-probabilities."""
     weights = np.exp(np.asarray(said) - max(said))
     return float(weights @ [identifies for _, identifies, _ in heads] / weights.sum())
 
