@@ -10,7 +10,7 @@ from qa.answers import Answer
 from retrieval.context import match
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.text import terms
+from retrieval.text import terms, words
 
 if TYPE_CHECKING:
     from qa.engine import ProductQA
@@ -32,6 +32,8 @@ _REFERS_BACK = re.compile(
     r"\b(?:it|its|it's|they|them|their|this|these|that one|the same|ele|ela|eles|elas|dele|dela|isso|isto)\b",
     re.IGNORECASE,
 )
+_PIECE_OF_A_NUMBER = 3
+"""Characters of a number that may stand for a longer one: "r710" for "SCHR710"."""
 _FEWEST_WORDS_OF_A_NAME = 2
 _SHARE_OF_A_NAME = 0.5
 
@@ -39,28 +41,27 @@ _SHARE_OF_A_NAME = 0.5
 def fitting_equally(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
     """Return the products that a question doesn't tell apart.
 
-    They are lookalikes of the first hit, by title, that fit the question about as well, and the question holds none of
-    the terms in which a title differs from the first one's.
+    They are lookalikes of the first hit, by title, that fit the question about as well, and of which the question names
+    none by what the titles of the others don't hold.
 
     Args:
         query: The question.
         hits: What was found for it, best first.
 
     Returns:
-        The first hit's product and the others; nothing when the question means one product.
+        Two products or more; nothing when the question means one product.
     """
     if not hits:
         return ()
-    asked, first = set(query.terms), hits[0].product
+    first = hits[0].product
     title, needed = set(terms(first.title)), match(query, hits[0]) * _AS_WELL
-    others = []
+    alike = [first]
     for hit in hits[1:MOST_CANDIDATES]:
         other = set(terms(hit.product.title))
-        different = title ^ other
-        alike = len(title & other) / len(title | other) >= _ALIKE
-        if alike and different and not different & asked and match(query, hit) >= needed:
-            others.append(hit.product)
-    return (first, *others) if others else ()
+        if _ALIKE <= len(title & other) / len(title | other) < 1 and match(query, hit) >= needed:
+            alike.append(hit.product)
+    named = _named(query, alike)
+    return named if len(named) > 1 else ()
 
 
 def ask_back(products: Sequence[Product]) -> str:
@@ -75,11 +76,21 @@ def meant_by(reply: Query, products: Sequence[Product]) -> tuple[Product, ...]:
     Returns:
         One product when it is settled, else all that are still possible.
     """
-    held = [sum(1 for wanted in reply.wanted if wanted.is_among(own)) for own in _own_terms(products)]
-    if any(held):
-        return tuple(product for product, count in zip(products, held, strict=True) if count == max(held))
+    named = _named(reply, products)
+    if len(named) < len(products):
+        return named
     places = [_ORDINALS[term] for term in reply.terms if term in _ORDINALS]
-    return (products[places[0]],) if places and places[0] < len(products) else tuple(products)
+    return (products[places[0]],) if places and places[0] < len(products) else named
+
+
+def _named(query: Query, products: Sequence[Product]) -> tuple[Product, ...]:
+    """Return the products of which a question names the most that not all have; all where it names nothing of that."""
+    pieces = [number for number in _numbers(query.text) if len(number) >= _PIECE_OF_A_NUMBER]
+    held = [
+        sum(wanted.is_among(own) for wanted in query.wanted) + sum(piece in term for piece in pieces for term in own)
+        for own in _own_terms(products)
+    ]
+    return tuple(product for product, count in zip(products, held, strict=True) if count == max(held))
 
 
 class Chat:
@@ -125,11 +136,16 @@ def _is_named(query: Query, product: Product) -> bool:
 def _own_terms(products: Sequence[Product]) -> list[set[str]]:
     """Return the terms of each product that not all of them have: those of the titles, or else of the contents."""
     for texts in ([product.title for product in products], [product.content for product in products]):
-        held = [set(terms(text)) for text in texts]
+        held = [set(terms(text)) | _numbers(text) for text in texts]
         own = [mine - mine.intersection(*held) for mine in held]
         if any(own):
             return own
     return [set() for _ in products]
+
+
+def _numbers(text: str) -> set[str]:
+    """Return the words with a digit, as they are written: "1.5" is one word and two terms."""
+    return {word.lower() for word in words(text) if any(map(str.isdigit, word))}
 
 
 def _own_words(product: Product, products: Sequence[Product]) -> str:

@@ -10,7 +10,7 @@ from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
-from retrieval.context import Context, Shown
+from retrieval.context import Context, Shown, answering_spans
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, SPAN_GAP, Reading, read_completion
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
@@ -74,7 +74,7 @@ def judge(asked: Asked, text: str) -> Answer:
         shown = asked.context.shown[reading.number - 1]
         if reading.said == NOT_SAID and not is_quote(NOT_SAID, shown.product):
             return not_in_description(shown.product)
-        if is_quote(reading.said, shown.product):
+        if all(is_quote(said, shown.product) for said in reading.quotes):
             return _quoted(asked.query, shown, reading)
         text = reading.said
     if statements := statements_of(asked, text):
@@ -89,15 +89,15 @@ def judge(asked: Asked, text: str) -> Answer:
 
 
 def _quoted(query: Query, shown: Shown, reading: Reading) -> Answer:
-    """Return the answer that is a quote; its source is the span in which the words stand.
+    """Return the answer that is quotes; the source of each is the span in which its words stand.
 
     A question that asks for nothing beyond the title asks what the product is, whatever a model makes of it.
     """
-    source = next((span for span in shown.spans if reading.said in span), reading.said)
+    sources = [next((span for span in shown.spans if said in span), said) for said in reading.quotes]
     if reading.identifies or not beyond_title(query, shown.product):
-        return _described(shown.product, source)
-    citation = Citation.of(shown.product, source)
-    return Answer(as_sentence(reading.said), "answered", shown.product, citations=(citation,))
+        return _described(shown.product, sources[0])
+    citations = tuple(dict.fromkeys(Citation.of(shown.product, source) for source in sources))
+    return Answer(" ".join(map(as_sentence, reading.quotes)), "answered", shown.product, citations=citations)
 
 
 def _described(product: Product, source: str) -> Answer:
@@ -136,7 +136,7 @@ def _is_declined(asked: Asked, text: str) -> bool:
 
 
 def _quote(asked: Asked, *, because_of_model: bool) -> Answer:
-    """Quote the span that answers best, or describe the product where the question asks which it is."""
+    """Quote what answers best, or describe the product where the question asks which it is."""
     shown = asked.context.shown[0]
-    answer = _quoted(asked.query, shown, Reading(1, False, shown.spans[0]))
+    answer = _quoted(asked.query, shown, Reading(1, False, SPAN_GAP.join(answering_spans(shown))))
     return replace(answer, notes=(_QUOTED,) if because_of_model else ())

@@ -47,6 +47,11 @@ class Reading:
     identifies: bool
     said: str
 
+    @property
+    def quotes(self) -> tuple[str, ...]:
+        """The words, apart where something was left out between them."""
+        return tuple(self.said.split(SPAN_GAP))
+
 
 def build_messages(question: str, context: Sequence[Shown] | None) -> list[Message]:
     """Render a question and its context as chat messages.

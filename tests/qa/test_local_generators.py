@@ -70,7 +70,7 @@ def test_a_model_of_random_weights_copies_what_is_shown(generator: LocalGenerato
     for prompt, completion in zip(QUOTED, generator.generate(QUOTED, 24), strict=True):
         reading = read_completion(completion.text)
         assert reading.number is not None
-        assert is_quote(reading.said, prompt.context[reading.number - 1].product)
+        assert all(is_quote(said, prompt.context[reading.number - 1].product) for said in reading.quotes)
     assert isinstance(list(generator.stream(QUOTED[0], 24))[-1], Completion)
 
 
