@@ -1,7 +1,8 @@
 """The result file of an evaluation: its figures and what they depend on.
 
 Questions, answers and catalogue text stay out of it, unless the whole run may be shown, as that over the sample
-catalogue: ``--whole`` keeps its answers beside the figures. ``--notebook`` adds the run of an adapter that was trained
+catalogue: ``--whole`` keeps its answers beside the figures. The plots that tell how far the confidence can be trusted
+are kept beside them, too, as ``NAME-confidence.png``. ``--notebook`` adds the run of an adapter that was trained
 by the recipe this project began with, asked alone, as an arm of that name.
 
 python -m qa evaluate --index INDEX --questions FILE --out REPORT
@@ -27,6 +28,7 @@ from qa.evaluation.earlier import EarlierRun
 from qa.evaluation.figures import FIGURES
 from qa.evaluation.groups import EVERYTHING
 from qa.evaluation.journal import ANSWERS
+from qa.evaluation.report.plots import save_confidence
 from retrieval.errors import UsageError
 
 OURS, NOTEBOOK, ASKED_ALONE = "tuned+retrieval", "notebook", "tuned"
@@ -47,7 +49,7 @@ def result_of(report: Path, notebook: Path | None = None) -> dict[str, Any]:
     results = run.results
     told = {name: results[name] for name in ("facts", "took", "python", "versions", "hardware", "groups", "seen")}
     arms, estimates, commands = dict(results["arms"]), list(results["estimates"]), [_shown(results["command"], report)]
-    differences = [each for each in results["differences"] if OURS in (each["arm"], each["other"])]
+    differences = results["differences"]
     if notebook is not None:
         other = EarlierRun.read(notebook)
         check_alike(results["facts"], other.results["facts"])
@@ -56,12 +58,12 @@ def result_of(report: Path, notebook: Path | None = None) -> dict[str, Any]:
         own = [each | {"arm": NOTEBOOK} for each in other.results["estimates"] if each["arm"] == ASKED_ALONE]
         estimates += own
         commands.append(_shown(other.results["command"], notebook))
-        if OURS in run.tables:
-            pair = {OURS: run.tables[OURS], NOTEBOOK: other.tables[ASKED_ALONE]}
-            everything = {EVERYTHING: np.arange(results["facts"]["questions"]["count"])}
-            _, found = compare_arms(pair, FIGURES, everything, results["facts"]["seed"], lambda *_: None)
-            differences += [each.as_dict() for each in found]
-    return {"commands": commands} | told | {"arms": arms, "figures": figures_of(estimates), "differences": differences}
+        tables = run.tables | {NOTEBOOK: other.tables[ASKED_ALONE]}
+        everything = {EVERYTHING: np.arange(results["facts"]["questions"]["count"])}
+        _, found = compare_arms(tables, FIGURES, everything, results["facts"]["seed"], lambda *_: None)
+        differences = [each.as_dict() for each in found]  # anew: one more arm is more pairs to correct for
+    ours = [each for each in differences if OURS in (each["arm"], each["other"])]
+    return {"commands": commands} | told | {"arms": arms, "figures": figures_of(estimates), "differences": ours}
 
 
 def check_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -110,6 +112,7 @@ def main() -> None:
     path.write_text(text + "\n", encoding="utf-8")
     if options.whole:
         shutil.copyfile(options.report / ANSWERS, path.with_suffix(".jsonl"))
+    save_confidence(path.with_name(f"{options.name}-confidence.png"), EarlierRun.read(options.report).tables)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ _ADDRESSES = ("http://", "https://")
 _RUNTIMES: dict[str, type[LocalGenerator]] = {"openvino": OpenVINOGenerator, "transformers": TransformersGenerator}
 _BATCH = 8
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
+_NOTHING = Completion("")
 
 
 class ProductQA:
@@ -189,10 +190,9 @@ class ProductQA:
         answers: list[Answer] = []
         for start in range(0, len(asked), _BATCH):
             batch = asked[start : start + _BATCH]
-            prompts = [each.prompt for each in batch if each.prompt]
-            said, spent = self._generated(prompts)
-            words = iter(said)
-            answers += [_concluded(each, next(words), spent) if each.prompt else _concluded(each) for each in batch]
+            completions, spent = self.complete([each.prompt for each in batch if each.prompt])
+            said = iter(completions)
+            answers += [_concluded(each, next(said), spent) if each.prompt else _concluded(each) for each in batch]
         return answers
 
     def signals_of(self, questions: Sequence[str]) -> list[Signals]:
@@ -207,19 +207,19 @@ class ProductQA:
 
     def _stream(self, asked: Asked) -> Iterator[str | Answer]:
         began = perf_counter()
-        text, given = "", 0
+        text, given, said = "", 0, _NOTHING
         if asked.prompt and self.generator is not None:
             for piece in self.generator.stream(asked.prompt, self._max_new_tokens):
                 if isinstance(piece, Completion):
-                    text = piece.text
+                    said = piece
                     continue
                 text += piece
                 if read_completion(text).number is None:
                     for statement, _ in statements_of(asked, text, ended=False)[given:]:
                         yield (" " if given else "") + statement
                         given += 1
-        answer = _concluded(asked, text, (perf_counter() - began) * 1_000)
-        already = len(" ".join(statement for statement, _ in statements_of(asked, text)[:given]))
+        answer = _concluded(asked, said, (perf_counter() - began) * 1_000)
+        already = len(" ".join(statement for statement, _ in statements_of(asked, said.text)[:given]))
         yield answer.text[already:]
         yield answer
 
@@ -253,19 +253,22 @@ class ProductQA:
 
     def _prompted(self, asked: Sequence[Asked]) -> list[Asked]:
         """Add the prompts of the questions that the language model is to answer."""
-        generator = self.generator
-        if generator is None:
+        if self.generator is None:
             return list(asked)
-        return [
-            self._prompt(each, generator) if each.status == "answered" and not each.alike else each for each in asked
-        ]
+        return [self.prompt(each) if each.status == "answered" and not each.alike else each for each in asked]
 
-    def _prompt(self, asked: Asked, generator: Generator) -> Asked:
-        """Render the prompt, span by span shorter until it fits."""
+    def prompt(self, asked: Asked) -> Asked:
+        """Render the prompt of a question, span by span shorter until it fits.
+
+        Raises:
+            UsageError: There is no language model, or no room for one product.
+        """
+        if self.generator is None:
+            raise UsageError("A prompt needs a language model to read it; the model is 'extractive'.")
         began, context = perf_counter(), asked.context
         while True:
             messages = build_messages(asked.query.text, context.shown)
-            if generator.count_tokens(messages) <= self._max_prompt_tokens:
+            if self.generator.count_tokens(messages) <= self._max_prompt_tokens:
                 spent = asked.milliseconds["context"] + (perf_counter() - began) * 1_000
                 prompt = Prompt(tuple(messages), context.shown)
                 return replace(
@@ -276,11 +279,11 @@ class ProductQA:
                 raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
             context = smaller
 
-    def _generated(self, prompts: Sequence[Prompt]) -> tuple[list[str], float]:
+    def complete(self, prompts: Sequence[Prompt]) -> tuple[list[Completion], float]:
         """Return what the model says, and how many milliseconds a prompt it took."""
         began = perf_counter()
-        said = self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else ()
-        return [each.text for each in said], (perf_counter() - began) * 1_000 / max(1, len(prompts))
+        said = self.generator.generate(prompts, self._max_new_tokens) if self.generator and prompts else []
+        return said, (perf_counter() - began) * 1_000 / max(1, len(prompts))
 
     def _answer_without_retrieval(self, questions: Sequence[str]) -> list[Answer]:
         if self.generator is None:
@@ -288,11 +291,13 @@ class ProductQA:
         answers: list[Answer] = []
         for start in range(0, len(questions), _BATCH):
             asked = [parse_question(question).text for question in questions[start : start + _BATCH]]
-            said, spent = self._generated([Prompt(tuple(build_messages(text, None))) for text in asked])
+            said, spent = self.complete([Prompt(tuple(build_messages(text, None))) for text in asked])
             timings = {"generate": round(spent, 1), "total": round(spent, 1)}
             answers += [
-                Answer(text, "answered", timings=timings, notes=(_UNCHECKED,), question=question)
-                for text, question in zip(said, asked, strict=True)
+                Answer(
+                    each.text, "answered", timings=timings, tokens=each.tokens, notes=(_UNCHECKED,), question=question
+                )
+                for each, question in zip(said, asked, strict=True)
             ]
         return answers
 
@@ -305,10 +310,10 @@ def _local(model: str, adapter: str) -> Generator:
     return _RUNTIMES[runtime](name, find_adapter(adapter, name))
 
 
-def _concluded(asked: Asked, text: str = "", generated: float = 0.0) -> Answer:
+def _concluded(asked: Asked, said: Completion = _NOTHING, generated: float = 0.0) -> Answer:
     """Return the answer to a question, what the model said given."""
     began = perf_counter()
-    answer = judge(asked, text)
+    answer = judge(asked, said.text)
     timings = asked.milliseconds | {"generate": generated, "check": (perf_counter() - began) * 1_000}
     timings["total"] = sum(timings.values())
     return replace(
@@ -316,5 +321,6 @@ def _concluded(asked: Asked, text: str = "", generated: float = 0.0) -> Answer:
         hits=asked.hits,
         confidence=round(asked.probable.get(answer.status, 1 - asked.probable.get("no_match", 0.0)), 4),
         timings={step: round(spent, 1) for step, spent in timings.items()},
+        tokens=dict(said.tokens),
         question=asked.query.text,
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retrieval.errors import AdapterMismatch, nearest_path
+from retrieval.errors import AdapterMismatch, UsageError, nearest_path
 from retrieval.models import ADAPTER_WEIGHTS, RUN_FILE, weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 
@@ -86,10 +86,10 @@ class AdapterIdentity:
                 f"{base_folder} has {found[:12]}…; use the same base model."
             )
 
-    def seen(self) -> frozenset[str] | None:
-        """Return the fingerprints of the products its rows ask about; None where ``run.json`` does not tell."""
+    def seen(self) -> Container[str] | None:
+        """Return the products its rows ask about; None where ``run.json`` does not tell."""
         told = self.run.get("seen")
-        return None if told is None else frozenset(told.split())
+        return None if told is None else _Fingerprinted(frozenset(told.split()))
 
     def index_note(self, manifest: dict[str, Any]) -> str | None:
         """Say in a sentence that an index is another one than the adapter's rows came from; None when it is the same.
@@ -103,6 +103,42 @@ class AdapterIdentity:
             f"The adapter's rows were retrieved from another index (catalogue {self.index['catalogue_sha256'][:12]}…, "
             f"encoder {self.index['encoder']['id']}); answers may be less sure."
         )
+
+
+class _Fingerprinted(Container[str]):
+    """Products of which the fingerprints are known."""
+
+    def __init__(self, prints: frozenset[str]) -> None:
+        self._prints = prints
+
+    def __contains__(self, uid: object) -> bool:
+        return fingerprint(str(uid)) in self._prints
+
+
+def seen_products(path: Path) -> Container[str] | None:
+    """Return the products that were trained on.
+
+    Args:
+        path: An adapter's folder, or a JSON file with a list ``seen_uids``.
+
+    Returns:
+        Their uids; None where the adapter does not tell.
+
+    Raises:
+        AdapterMismatch: No finished adapter in that folder.
+        UsageError: No such file, or no ``seen_uids`` in it.
+    """
+    if path.is_dir():
+        return AdapterIdentity.read(path).seen()
+    if not path.is_file():
+        raise UsageError(f"No adapter or file of seen products at {path}{nearest_path(path)}.")
+    try:
+        uids = json.loads(path.read_text(encoding="utf-8"))["seen_uids"]
+        if not isinstance(uids, list):
+            raise TypeError("seen_uids is no list")
+        return frozenset(uids)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not JSON with a list seen_uids.") from error
 
 
 def fingerprint(uid: str) -> str:

@@ -89,7 +89,7 @@ class ScriptedGenerator:
         if self.fails is not None:
             raise self.fails
         self.prompts += [prompt.messages for prompt in prompts]
-        return [Completion(self._says(prompt)) for prompt in prompts]
+        return [self._completion(prompt) for prompt in prompts]
 
     def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
         completion = self.generate([prompt], max_new_tokens)[0]
@@ -97,6 +97,10 @@ class ScriptedGenerator:
         yield words[0]
         yield from (f" {word}" for word in words[1:])
         yield completion
+
+    def _completion(self, prompt: Prompt) -> Completion:
+        text = self._says(prompt)
+        return Completion(text, {"prompt": self.count_tokens(prompt.messages), "completion": len(text.split())})
 
     def _says(self, prompt: Prompt) -> str:
         if self.says is not None:

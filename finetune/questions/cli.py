@@ -34,6 +34,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="KIND=SHARE",
         help="share of a kind or of a noise; may be repeated",
     )
+    parser.add_argument(
+        "--unseen-by",
+        type=Path,
+        metavar="PATH",
+        help="leave out the products that an adapter was trained on: its folder, or JSON with seen_uids",
+    )
     parser.add_argument("--show", action="store_true", help="print the shares and a few questions of each kind")
     parser.add_argument(
         "--teacher",
@@ -53,6 +59,8 @@ def _run(options: argparse.Namespace) -> None:
         raise UsageError("--teacher URL and --teacher-model NAME go together.")
     if options.teacher and (options.out is None or options.share):
         raise UsageError("--teacher needs --out FILE, beside which its answers are kept, and takes no --share.")
+    if options.teacher and options.unseen_by:
+        raise UsageError("--teacher asks about any product; it takes no --unseen-by.")
     shares = dict(_share(text) for text in options.share)
     catalogue = HybridIndex.open(options.index, rerank="none").catalogue
     questions = _taught(catalogue, options) if options.teacher else _generated(catalogue, options, shares)
@@ -73,8 +81,12 @@ def _share(text: str) -> tuple[str, float]:
 
 def _generated(catalogue: Sequence[Product], options: argparse.Namespace, shares: dict[str, float]) -> list[Question]:
     from finetune.questions.generation import generate
+    from retrieval.adapter import seen_products
 
-    questions = generate(catalogue, options.count, seed=options.seed, shares=shares)
+    seen = seen_products(options.unseen_by) if options.unseen_by else frozenset()
+    if seen is None:
+        raise UsageError(f"The adapter at {options.unseen_by} does not tell which products it was trained on.")
+    questions = generate(catalogue, options.count, seed=options.seed, shares=shares, seen=seen)
     if len(questions) < options.count:
         told = f"{len(catalogue)} products give {len(questions)} questions, fewer than the {options.count} asked for."
         print(told, file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
@@ -76,7 +76,12 @@ _MOST_CLOSE = 3
 
 
 def generate(
-    products: Iterable[Product], count: int, *, seed: int = 0, shares: Mapping[str, float] | None = None
+    products: Iterable[Product],
+    count: int,
+    *,
+    seed: int = 0,
+    shares: Mapping[str, float] | None = None,
+    seen: Container[str] = frozenset(),
 ) -> list[Question]:
     """Write questions that shoppers would ask of products.
 
@@ -90,12 +95,13 @@ def generate(
         count: Questions to write.
         seed: Of all chance.
         shares: Shares that differ from ``SHARES`` (kinds) and ``NOISES``; kinds that are not named share what is left.
+        seen: Uids of products that no question asks about.
 
     Returns:
         At most ``count`` questions in random order; fewer where the catalogue gives no more.
 
     Raises:
-        UsageError: ``count`` is below 1, the catalogue is empty, a share is unknown or out of range.
+        UsageError: ``count`` is below 1, the catalogue is empty or was all seen, a share is unknown or out of range.
     """
     if count < 1:
         raise UsageError(f"count is {count}; it must be at least 1.")
@@ -104,13 +110,17 @@ def generate(
     if not catalogue:
         raise UsageError("There are no products to ask about.")
     pool = _pool(catalogue, max(_POOL, _POOL_PER_QUESTION * count), seed)
-    shelf = Shelf(pool, Corpus(pool))
+    unseen = [product for product in pool if not any(uid in seen for uid in uids_of(product))]
+    if not unseen:
+        raise UsageError(f"All of the {len(pool)} products were seen; there is none to ask about.")
+    shelf = Shelf(unseen, Corpus(pool))
     wanted = _wanted(kinds, noises["pt"], count)
     drafts = {
         (kind, lang): _drafts(kind, lang, number, shelf, seed) for (kind, lang), number in wanted.items() if number
     }
     checked = _checked(drafts, catalogue, shelf)
-    chosen = _chosen(checked, wanted, count)
+    allowed = {slot: [pair for pair in pairs if not _asks_of(pair[1], seen)] for slot, pairs in checked.items()}
+    chosen = _chosen(allowed, wanted, count)
     random = Random(f"{seed}:noise")
     questions = [_noisy(draft, random, noises) for draft in chosen]
     random.shuffle(questions)
@@ -198,6 +208,10 @@ def _checked(
         if question is not None:
             kept[slot].append((product, replace(draft, question=question)))
     return kept
+
+
+def _asks_of(draft: Draft, seen: Container[str]) -> bool:
+    return any(uid in seen for uid in draft.question.uids)
 
 
 def _fitting(draft: Draft, found: list[Product]) -> Question | None:

@@ -3,6 +3,10 @@
 A language model decodes in the same way with and without an adapter, without chance: shown products, it can only quote
 them (``qa.generators.quoting``), and the pipeline checks what it says; asked alone it writes freely, greedily and
 unchecked, as there is nothing to quote.
+
+The arms ``…+free`` give it the very prompt of ``…+retrieval`` and take it at its word: it decodes greedily, is not held
+to quotes, and no decision is made before it, so that it must decline by itself. They tell what tuning does to the
+model, apart from the decoding and the checks that tuned and untuned have in common.
 """
 
 from __future__ import annotations
@@ -11,16 +15,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from qa.answers import Answer, Citation
+from qa.answers import Answer, Citation, Status
+from qa.citations import supported
+from qa.generators.base import Completion, Prompt
+from retrieval.prompt import NO_PRODUCT, NOT_SAID, bare_end, read_completion
 from retrieval.question_file import FINDABLE, Question
 from retrieval.schema import Hit
 
 if TYPE_CHECKING:
     from qa.engine import ProductQA
+    from qa.judging import Asked
 
 Reader = Literal["extractive", "untuned", "tuned"]
 """Which pipeline an arm runs on: without a language model, with the base model, with the adapter."""
 COPIED_WORDS = 40
+_DECLINES: dict[str, Status] = {
+    bare_end(NOT_SAID).casefold(): "not_in_description",
+    bare_end(NO_PRODUCT).casefold(): "no_match",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,13 @@ def with_retrieval(pipeline: ProductQA, questions: Sequence[Question]) -> list[A
     return pipeline.answer_batch([question.question for question in questions])
 
 
+def with_retrieval_freely(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
+    """Search, then take the language model at its word."""
+    shown = list(map(pipeline.prompt, pipeline.look([question.question for question in questions])))
+    said, spent = pipeline.complete([Prompt(each.prompt.messages) for each in shown if each.prompt])
+    return [_taken_at_its_word(asked, each, spent) for asked, each in zip(shown, said, strict=True)]
+
+
 def without_retrieval(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
     """Ask the language model alone."""
     return pipeline.answer_batch([question.question for question in questions], retrieval=False)
@@ -70,6 +89,26 @@ def copy_top_hit(pipeline: ProductQA, questions: Sequence[Question]) -> list[Ans
 def has_right_product(question: Question) -> bool:
     """Tell whether a question has one right product, which can be given as gold context."""
     return question.kind in FINDABLE
+
+
+def _taken_at_its_word(asked: Asked, said: Completion, spent: float) -> Answer:
+    """Return what a model said, unchecked. Of its words those are cited that can be traced to the product it names."""
+    reading, shown = read_completion(said.text), asked.context.shown
+    begun = reading.said.casefold()
+    status: Status = next((status for words, status in _DECLINES.items() if begun.startswith(words)), "answered")
+    number = reading.number or 0
+    product = shown[number - 1].product if 1 <= number <= len(shown) and status != "no_match" else None
+    traced = supported(reading.said, (product,)) if product and status == "answered" else ()
+    timings = asked.milliseconds | {"generate": spent, "total": sum(asked.milliseconds.values()) + spent}
+    return Answer(
+        reading.said,
+        status,
+        product,
+        citations=tuple(dict.fromkeys(citation for _, citation in traced)),
+        hits=asked.hits,
+        timings={step: round(each, 1) for step, each in timings.items()},
+        tokens=said.tokens,
+    )
 
 
 def _copied(hits: Sequence[Hit], spent: float) -> Answer:
@@ -92,6 +131,13 @@ def _of_reader(reader: Reader, model: str) -> list[Arm]:
             reader,
             without_retrieval,
             searches=False,
+            confident=False,
+        ),
+        Arm(
+            f"{reader}+free",
+            f"{model}, shown what the search found: free words, unchecked",
+            reader,
+            with_retrieval_freely,
             confident=False,
         ),
         Arm(f"{reader}+retrieval", f"{model}, quoting what the search found", reader, with_retrieval),

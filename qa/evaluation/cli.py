@@ -23,7 +23,12 @@ _MADE = 165
 def add_parser(commands: Any) -> None:
     """Register the command with a parser's sub-commands."""
     parser = commands.add_parser("evaluate", help="compare answers with and without retrieval, and write a report")
-    parser.add_argument("--questions", type=Path, metavar="FILE", help="a question file (default: make one)")
+    parser.add_argument(
+        "--questions",
+        type=Path,
+        metavar="FILE",
+        help="a question file (default: make one, of products that were not tuned on)",
+    )
     parser.add_argument("--index", type=Path, required=True, help="index folder")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of answers and report")
     parser.add_argument("--arms", nargs="+", metavar="ARM", help="arms to compare (default: all)")
@@ -82,6 +87,10 @@ def _make_questions(settings: Settings) -> None:
         return
     count = str(settings.limit or _MADE)
     command = ["finetune", "questions", "--index", str(settings.index), "--count", count, "--seed", str(settings.seed)]
+    if settings.told_seen_by:
+        command += ["--unseen-by", str(settings.told_seen_by)]
+    else:
+        print("nothing tells which products were tuned on: questions are made of all", file=sys.stderr)
     unfinished = settings.questions.with_name(f".{settings.questions.name}.new")
     done = subprocess.run([sys.executable, "-m", *command, "--out", str(unfinished)], check=False)
     if done.returncode:

@@ -71,6 +71,7 @@ _EVIDENCE = "a question with evidence"
 _FINDABLE = "a question with one right product"
 _SEARCHED = "a question with one right product, and an arm that searches"
 _CONFIDENT = "an answer that was given by an arm that states its confidence"
+_MODEL = "an answer of an arm with a language model"
 _CALIBRATION = ("confidence", "risk")
 
 FIGURES: tuple[Figure, ...] = (
@@ -107,4 +108,6 @@ FIGURES: tuple[Figure, ...] = (
     Figure("ms_p50", "time, median (ms)", "lower", _EVERY, ("milliseconds",), quantile(0.5)),
     Figure("ms_p95", "time, 95 % (ms)", "lower", _EVERY, ("milliseconds",), quantile(0.95)),
     _mean("tokens", "tokens an answer", _EVERY, "lower"),
+    _mean("prompt_tokens", "prompt tokens a question", _MODEL, "lower"),
+    _mean("completion_tokens", "completion tokens a question", _MODEL, "lower"),
 )

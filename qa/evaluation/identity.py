@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qa.decision import Decision
+from qa.evaluation.records import ANSWERS_FORMAT
 from qa.evaluation.settings import Settings
 from retrieval.adapter import AdapterIdentity
 from retrieval.evidence import CrossEncoderRanker
@@ -41,6 +42,7 @@ def facts_of(settings: Settings, questions: Sequence[Question], index: HybridInd
     """Return what the answers and scores of a run depend on: two runs of equal facts can go on from one another."""
     asked = json.dumps([asdict(question) for question in questions], ensure_ascii=False)
     return {
+        "answers_format": ANSWERS_FORMAT,
         "questions": {"count": len(questions), "sha256": hashlib.sha256(asked.encode()).hexdigest()},
         "index": {"products": len(index), "checksum": index.manifest["checksum"]},
         "catalogue_sha256": index.manifest["catalogue"]["sha256"],

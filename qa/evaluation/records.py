@@ -10,6 +10,8 @@ from retrieval.question_file import Question
 
 AS_ASKED = "as asked"
 """The condition of the main run: the question as it stands, the usual number of products shown."""
+ANSWERS_FORMAT = 2
+"""Of ``answers.jsonl``; the first did not count tokens."""
 Key = tuple[str, str, int]
 """Arm, condition, and the place of the question in its file."""
 Scores = dict[str, float | None]
@@ -29,6 +31,7 @@ class Given:
         hits: What the search found, best first.
         confidence: As in ``Answer``.
         timings: Milliseconds by step.
+        tokens: As in ``Answer``.
         notes: As in ``Answer``.
     """
 
@@ -40,6 +43,7 @@ class Given:
     hits: tuple[str, ...]
     confidence: float
     timings: dict[str, float]
+    tokens: dict[str, int]
     notes: tuple[str, ...]
 
     @classmethod
@@ -54,6 +58,7 @@ class Given:
             hits=tuple(hit.product.uid for hit in answer.hits),
             confidence=answer.confidence,
             timings=answer.timings,
+            tokens=answer.tokens,
             notes=answer.notes,
         )
 
@@ -69,6 +74,7 @@ class Given:
             hits=tuple(line["hits"]),
             confidence=line["confidence"],
             timings=line["timings"],
+            tokens=line["tokens"],
             notes=tuple(line["notes"]),
         )
 
@@ -113,6 +119,7 @@ class Record:
             "hits": list(given.hits),
             "confidence": given.confidence,
             "timings": given.timings,
+            "tokens": given.tokens,
             "notes": list(given.notes),
         }
         return line if scores is None else line | {"scores": scores}

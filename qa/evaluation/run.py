@@ -94,7 +94,10 @@ def evaluate(
         "took": {"seconds": round(perf_counter() - began), "answers": len(records), "of_them_anew": journal.added},
         "arms": {name: {"about": arm.about, "asked": int(main[name].asked.sum())} for name, arm in arms.items()},
         "groups": {group: len(rows) for group, rows in groups.items()},
-        "seen": {told: seen.count(value) for told, value in (("seen", True), ("unseen", False), ("not known", None))},
+        "seen": {
+            **{name: seen.count(value) for name, value in (("seen", True), ("unseen", False), ("not known", None))},
+            "told_by": settings.told_seen_by.name if settings.told_seen_by else "nothing",
+        },
         "estimates": told,
         "differences": [each.as_dict() for each in differences if each.group == EVERYTHING],
         "robustness": curves(tables, arms, conditions, PROMPT_PRODUCTS, settings.seed),

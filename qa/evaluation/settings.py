@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa.evaluation.arms import ARMS, Arm
-from retrieval.adapter import AdapterIdentity, fingerprint
-from retrieval.errors import UsageError, nearest_path
+from retrieval.adapter import AdapterIdentity, seen_products
+from retrieval.errors import UsageError
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter, resolve_model
 from retrieval.question_file import Question, read_questions
 
@@ -96,32 +95,18 @@ class Settings:
         """
         return read_questions(self.questions)[: self.limit]
 
+    @property
+    def told_seen_by(self) -> Path | None:
+        """What names the products that were tuned on: the file, or else the adapter; None where neither does."""
+        path = self.seen or find_adapter(self.adapter, self.model)
+        return path if path and seen_products(path) is not None else None
+
     def seen_uids(self) -> Container[str] | None:
         """Return the products that were tuned on; None when neither the file nor the adapter tells.
 
         Raises:
             UsageError: No such file, or no ``seen_uids`` in it.
+            AdapterMismatch: No finished adapter in the folder.
         """
-        if self.seen is None:
-            folder = find_adapter(self.adapter, self.model)
-            told = AdapterIdentity.read(folder).seen() if folder else None
-            return None if told is None else _Fingerprinted(told)
-        if not self.seen.is_file():
-            raise UsageError(f"No file of seen products at {self.seen}{nearest_path(self.seen)}.")
-        try:
-            uids = json.loads(self.seen.read_text(encoding="utf-8"))["seen_uids"]
-            if not isinstance(uids, list):
-                raise TypeError("seen_uids is no list")
-            return frozenset(uids)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{self.seen} is not JSON with a list seen_uids.") from error
-
-
-class _Fingerprinted(Container[str]):
-    """Products of which the fingerprints are known."""
-
-    def __init__(self, prints: frozenset[str]) -> None:
-        self._prints = prints
-
-    def __contains__(self, uid: object) -> bool:
-        return fingerprint(str(uid)) in self._prints
+        path = self.told_seen_by
+        return seen_products(path) if path else None

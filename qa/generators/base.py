@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from retrieval.context import Shown
@@ -29,9 +29,11 @@ class Completion:
 
     Attributes:
         text: Its words.
+        tokens: How many it read and wrote, ``prompt`` and ``completion``; empty where that is not known.
     """
 
     text: str
+    tokens: dict[str, int] = field(default_factory=dict)
 
 
 class Generator(Protocol):

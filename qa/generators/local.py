@@ -17,7 +17,7 @@ from qa.generators.reading import Network, NetworkReader
 from retrieval.adapter import AdapterIdentity
 from retrieval.errors import GenerationError
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, quiet_model_libraries, resolve_model
-from retrieval.prompt import Message, build_messages, encode_messages
+from retrieval.prompt import Message, build_messages, encode_messages, encode_text
 
 _UNFINISHED = "\ufffd"
 """What is decoded of a character of which not all tokens are there."""
@@ -88,7 +88,8 @@ class LocalGenerator(ABC):
         free = [place for place, prompt in enumerate(prompts) if not prompt.context]
         said = dict(zip(free, self._free([prompts[place] for place in free], max_new_tokens), strict=True))
         return [
-            Completion(self._quote(prompt) if prompt.context else said[place]) for place, prompt in enumerate(prompts)
+            self._counted(prompt, self._quote(prompt) if prompt.context else said[place])
+            for place, prompt in enumerate(prompts)
         ]
 
     def stream(self, prompt: Prompt, max_new_tokens: int) -> Iterator[str | Completion]:
@@ -98,17 +99,23 @@ class LocalGenerator(ABC):
             GenerationError: The model failed; the generator stays usable.
         """
         if prompt.context:
-            yield Completion(self._quote(prompt))
+            yield self._counted(prompt, self._quote(prompt))
             return
         said = ""
         for text in self._greedy(prompt, max_new_tokens):
             yield text[len(said) :]
             said = text
-        yield Completion(said.strip())
+        yield self._counted(prompt, said.strip())
 
     def _quote(self, prompt: Prompt) -> str:
         with self._lock, self._told():
             return quote(self._reader, self._tokenizer, self.encode(prompt.messages), prompt.context)
+
+    def _counted(self, prompt: Prompt, text: str) -> Completion:
+        """Return what was said, with the tokens of the prompt and of the words."""
+        with self._lock:
+            written = len(encode_text(self._tokenizer, text))
+        return Completion(text, {"prompt": self.count_tokens(prompt.messages), "completion": written})
 
     def _free(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[str]:
         """Decode prompts greedily."""

@@ -303,6 +303,20 @@ def test_a_small_catalogue_gives_fewer() -> None:
     assert 0 < len(asked) <= MOST_USES
 
 
+def test_what_was_seen_is_not_asked_about(
+    catalogue: Catalogue, questions: list[Question], by_uid: dict[str, Product]
+) -> None:
+    asked = [uid for question in questions for uid in question.uids]
+    seen = {uid for uid in asked[::2] for uid in (by_uid[uid].uid, *by_uid[uid].twins)}
+    unseen = generate(catalogue, 60, seed=5, seen=seen)
+    assert len(unseen) == 60
+    assert {question.kind for question in unseen} >= {"fact", "identify", "unanswerable", "absent", "ambiguous"}
+    assert not any(uid in seen for question in unseen for uid in question.uids)
+    everything = {uid for product in catalogue for uid in (product.uid, *product.twins)}
+    with pytest.raises(UsageError, match="products were seen; there is none to ask about"):
+        generate(catalogue, 60, seen=everything)
+
+
 def command(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="finetune")
     add_parser(parser.add_subparsers(required=True))
@@ -320,6 +334,19 @@ def test_the_command_writes_and_shows(index: HybridIndex, tmp_path: Path, capsys
     assert "12 questions, written to" in told.err
 
 
+def test_the_command_leaves_out_what_an_adapter_was_trained_on(
+    index: HybridIndex, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen, out = tmp_path / "seen.json", tmp_path / "questions.jsonl"
+    seen.write_text('{"seen_uids": ["TENT1", "MUG1", "MUG2"]}')
+    asking = ("--index", str(index.folder), "--count", "8", "--out", str(out), "--unseen-by")
+    assert command(*asking, str(seen)) == 0
+    assert {uid for question in read_questions(out) for uid in question.uids} == {"LAMP1", "BOOK2"}
+    capsys.readouterr()
+    assert command(*asking, str(tmp_path / "none.json")) == 2
+    assert "No adapter or file of seen products at" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -327,6 +354,10 @@ def test_the_command_writes_and_shows(index: HybridIndex, tmp_path: Path, capsys
         (["--show", "--share", "fact"], "KIND=SHARE"),
         (["--show", "--teacher", "http://x"], "go together"),
         (["--show", "--teacher", "http://x", "--teacher-model", "m"], "needs --out"),
+        (
+            ["--out", "x", "--teacher", "http://x", "--teacher-model", "m", "--unseen-by", "y"],
+            "it takes no --unseen-by",
+        ),
         (["--show", "--count", "0"], "count is 0"),
     ],
 )

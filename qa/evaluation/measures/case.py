@@ -44,6 +44,7 @@ class Case:
         citations: Pairs of product and quote.
         confidence: As in ``Answer``.
         milliseconds: What it took.
+        model_tokens: As ``tokens`` in ``Answer``.
         tools: Models.
     """
 
@@ -57,6 +58,7 @@ class Case:
     citations: tuple[tuple[Product, str], ...]
     confidence: float
     milliseconds: float
+    model_tokens: dict[str, int]
     tools: Tools
 
     @property
@@ -104,5 +106,6 @@ def case_of(record: Record, arm: Arm, find: Callable[[str], Product | None], too
         citations=tuple((product(uid), quote) for uid, quote in given.citations),
         confidence=given.confidence,
         milliseconds=given.timings["total"],
+        model_tokens=given.tokens,
         tools=tools,
     )

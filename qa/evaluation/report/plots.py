@@ -1,14 +1,16 @@
-"""The plots, as data URIs of SVG images."""
+"""The plots, as data URIs of SVG images; those of the confidence as a PNG file, too."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qa.evaluation.errors import EvaluationError
 from qa.evaluation.figures import FIGURES
 from qa.evaluation.groups import EVERYTHING
 from qa.evaluation.report.content import HEADLINES
@@ -17,7 +19,10 @@ from qa.evaluation.weighted import CALIBRATION_BINS, calibration_bins, coverage_
 
 Plot = tuple[str, str]
 """What it shows, and its data URI."""
+Paint = Callable[[Any], None]
+"""Draws on the axes of matplotlib."""
 _WIDTH, _HEIGHT = 4.6, 3.2
+_STYLE: dict[str, Any] = {"svg.hashsalt": "product-qa", "font.size": 9}
 _LABELS = {figure.name: figure.label for figure in FIGURES}
 
 
@@ -30,21 +35,41 @@ def all_plots(results: Mapping[str, Any], tables: Mapping[str, ScoreTable]) -> l
     """
     height = 0.6 + 0.28 * len(results["arms"])
     plots = [(f"{_LABELS[name]}, with 95 % intervals", _draw(_intervals(results, name), height)) for name in HEADLINES]
-    confident = {arm: pair for arm, table in tables.items() if len((pair := _confidence_and_risk(table))[0])}
-    if confident:
-        asked = {arm: int(tables[arm].asked.sum()) for arm in confident}
-        plots.append(("Coverage and risk of the answers given", _draw(_coverage_and_risk(confident, asked))))
-        plots.append(("Reliability of the confidence", _draw(_reliability(confident))))
+    plots += [(title, _draw(paint)) for title, paint in _of_confidence(tables)]
     shown = dict.fromkeys((point["curve"], point["figure"]) for point in results["robustness"])
     plots += [(f"{_LABELS[figure]} by {curve}", _draw(_curve(results, curve, figure))) for curve, figure in shown]
     return plots
 
 
-def _draw(paint: Callable[[Any], None], height: float = _HEIGHT) -> str:
+def save_confidence(path: Path, tables: Mapping[str, ScoreTable]) -> None:
+    """Draw the coverage-risk curves and the reliability diagram side by side into a PNG file.
+
+    Args:
+        path: The file.
+        tables: Scores by arm.
+
+    Raises:
+        EvaluationError: No arm states its confidence.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context({"svg.hashsalt": "product-qa", "font.size": 9}):
+    plots = _of_confidence(tables)
+    if not plots:
+        raise EvaluationError(f"None of the arms {', '.join(tables)} states its confidence; there is nothing to draw.")
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(_WIDTH * len(plots), _HEIGHT), layout="constrained")
+        for axes, (title, paint) in zip(figure.subplots(1, len(plots)), plots, strict=True):
+            paint(axes)
+            axes.set_title(title)
+        figure.savefig(path, metadata={"Software": None})
+
+
+def _draw(paint: Paint, height: float = _HEIGHT) -> str:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         paint(figure.add_subplot())
         image = io.BytesIO()
@@ -52,7 +77,7 @@ def _draw(paint: Callable[[Any], None], height: float = _HEIGHT) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(image.getvalue()).decode()}"
 
 
-def _intervals(results: Mapping[str, Any], name: str) -> Callable[[Any], None]:
+def _intervals(results: Mapping[str, Any], name: str) -> Paint:
     def paint(axes: Any) -> None:
         found = [each for each in results["estimates"] if (each["group"], each["figure"]) == (EVERYTHING, name)]
         found = [each for each in reversed(found) if each["value"] is not None]
@@ -66,7 +91,7 @@ def _intervals(results: Mapping[str, Any], name: str) -> Callable[[Any], None]:
     return paint
 
 
-def _coverage_and_risk(confident: Mapping[str, Any], asked: Mapping[str, int]) -> Callable[[Any], None]:
+def _coverage_and_risk(confident: Mapping[str, Any], asked: Mapping[str, int]) -> Paint:
     def paint(axes: Any) -> None:
         for arm, (confidence, risk) in confident.items():
             axes.step(*coverage_risk_curve(confidence, risk, asked[arm]), where="post", label=arm)
@@ -76,7 +101,7 @@ def _coverage_and_risk(confident: Mapping[str, Any], asked: Mapping[str, int]) -
     return paint
 
 
-def _reliability(confident: Mapping[str, Any]) -> Callable[[Any], None]:
+def _reliability(confident: Mapping[str, Any]) -> Paint:
     def paint(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
         for arm, (confidence, risk) in confident.items():
@@ -91,7 +116,7 @@ def _reliability(confident: Mapping[str, Any]) -> Callable[[Any], None]:
     return paint
 
 
-def _curve(results: Mapping[str, Any], curve: str, figure: str) -> Callable[[Any], None]:
+def _curve(results: Mapping[str, Any], curve: str, figure: str) -> Paint:
     def paint(axes: Any) -> None:
         points = [each for each in results["robustness"] if (each["curve"], each["figure"]) == (curve, figure)]
         points = [each for each in points if each["value"] is not None]
@@ -107,6 +132,18 @@ def _curve(results: Mapping[str, Any], curve: str, figure: str) -> Callable[[Any
         axes.legend(frameon=False, fontsize=7)
 
     return paint
+
+
+def _of_confidence(tables: Mapping[str, ScoreTable]) -> list[tuple[str, Paint]]:
+    """Return what tells how far the confidence can be trusted; nothing where no arm states one."""
+    confident = {arm: pair for arm, table in tables.items() if len((pair := _confidence_and_risk(table))[0])}
+    if not confident:
+        return []
+    asked = {arm: int(tables[arm].asked.sum()) for arm in confident}
+    return [
+        ("Coverage and risk of the answers given", _coverage_and_risk(confident, asked)),
+        ("Reliability of the confidence", _reliability(confident)),
+    ]
 
 
 def _confidence_and_risk(table: ScoreTable) -> tuple[Any, Any]:

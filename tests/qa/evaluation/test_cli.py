@@ -10,6 +10,7 @@ import pytest
 import qa.cli
 from qa.evaluation import Settings, cli
 from qa.evaluation import run as run_module
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
 from retrieval.question_file import Question, read_questions, write_questions
 
 MADE = [Question("how heavy is the ridge two tent", "fact", ("TENT1",)), Question("electric motorbike", "absent")]
@@ -55,7 +56,8 @@ def test_without_questions_some_are_made_once_and_kept(
         code = qa.cli.main(["evaluate", "--index", "some/index", "--out", str(out), "--seed", "3", "--json"])
         assert (code, json.loads(capsys.readouterr().out)) == (0, {"asked": 2})
     (command,) = maker.commands
-    made = ["finetune", "questions", "--index", "some/index", "--count", "165", "--seed", "3", "--out"]
+    made = ["finetune", "questions", "--index", "some/index", "--count", "165", "--seed", "3"]
+    made += ["--unseen-by", str(find_adapter("auto", DEFAULT_LANGUAGE_MODEL)), "--out"]
     assert command[:-1] == [sys.executable, "-m", *made]
     assert asked == [MADE, MADE]
     assert read_questions(out / "questions.jsonl") == MADE
@@ -72,9 +74,28 @@ def test_questions_that_cannot_be_made_are_told_and_leave_nothing(
     out = tmp_path / "out"
     assert qa.cli.main(["evaluate", "--index", "some/index", "--out", str(out), "--limit", "7"]) == 2
     told = capsys.readouterr().err
-    assert "python -m finetune questions --index some/index --count 7 --seed 0; give --questions FILE." in told
+    assert "python -m finetune questions --index some/index --count 7 --seed 0 --unseen-by " in told
+    assert "; give --questions FILE." in told
     assert asked == []
     assert not (out / "questions.jsonl").exists()
+
+
+def test_questions_are_made_of_all_products_where_nothing_tells_which_were_seen(
+    asked: list[list[Question]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    maker = Maker()
+    monkeypatch.setattr(cli.subprocess, "run", maker)
+    (tmp_path / "seen.json").write_text('{"seen_uids": ["TENT1"]}')
+    command = ["evaluate", "--index", "some/index", "--json", "--adapter", "none", "--out"]
+    assert qa.cli.main([*command, str(tmp_path / "all")]) == 0
+    assert "--unseen-by" not in maker.commands[-1]
+    assert "nothing tells which products were tuned on" in capsys.readouterr().err
+    assert qa.cli.main([*command, str(tmp_path / "told"), "--seen", str(tmp_path / "seen.json")]) == 0
+    assert maker.commands[-1][-4:-2] == ["--unseen-by", str(tmp_path / "seen.json")]
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.models

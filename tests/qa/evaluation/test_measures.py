@@ -67,6 +67,7 @@ CASE = Case(
     citations=((TENT, "Weighs 2.4 kg."),),
     confidence=0.7,
     milliseconds=5.0,
+    model_tokens={},
     tools=FixedTools(),
 )
 
@@ -349,11 +350,17 @@ def test_a_special_token_counts_for_nothing_but_may_be_a_match() -> None:
 
 
 def test_an_answer_costs_time_and_tokens_even_when_it_declines() -> None:
-    assert cost.score(replace(CASE, status="no_match")) == {"milliseconds": 5.0, "tokens": 4.0}
+    declined = replace(CASE, status="no_match")
+    unread = {"prompt_tokens": None, "completion_tokens": None}
+    assert cost.score(declined) == {"milliseconds": 5.0, "tokens": 4.0} | unread
+    not_asked = cost.score(replace(declined, arm=ARMS["tuned+retrieval"]))
+    assert (not_asked["prompt_tokens"], not_asked["completion_tokens"]) == (0.0, 0.0)
+    asked = cost.score(replace(CASE, arm=ARMS["tuned"], model_tokens={"prompt": 210, "completion": 9}))
+    assert (asked["prompt_tokens"], asked["completion_tokens"]) == (210.0, 9.0)
 
 
 def test_a_record_that_cannot_be_judged_is_told() -> None:
-    given = Given("It weighs 2.4 kg.", "answered", "TENT", (), (("TENT", "2.4 kg"),), ("MUG", "TENT"), 0.7, {}, ())
+    given = Given("It weighs 2.4 kg.", "answered", "TENT", (), (("TENT", "2.4 kg"),), ("MUG", "TENT"), 0.7, {}, {}, ())
     record = Record(("extractive", AS_ASKED, 4), WEIGHT, None, given)
     timed = replace(record, given=replace(given, timings={"total": 5.0}))
     shelf = {"TENT": TENT, "MUG": MUG}

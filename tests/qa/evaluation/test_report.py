@@ -71,7 +71,7 @@ def test_the_arm_in_focus_is_always_the_one_that_others_are_taken_from() -> None
 
 
 def test_the_best_and_the_worst_answers_of_the_arm_in_focus_are_shown_beside_the_others() -> None:
-    given = Given("Yes.", "answered", None, (), (), (), 0.5, {"total": 1.0}, ())
+    given = Given("Yes.", "answered", None, (), (), (), 0.5, {"total": 1.0}, {}, ())
     scored = [
         (Record((arm, condition, number), Question(f"question {number}", "absent"), None, given), {"correct": score})
         for arm, condition, scores in (

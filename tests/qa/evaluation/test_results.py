@@ -16,6 +16,7 @@ from finetune.train import train
 from qa.evaluation import Settings
 from qa.evaluation.arms import ARMS
 from qa.evaluation.asking import OpenedPipelines
+from qa.evaluation.errors import EvaluationError
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.prompt import build_messages
@@ -58,6 +59,23 @@ def test_the_notebook_is_an_arm_beside_ours_compared_question_by_question(report
     assert gap["low"] > 0
 
 
+@pytest.mark.usefixtures("blank_plots")
+def test_differences_from_the_notebook_are_corrected_with_all_others(
+    reports: tuple[Path, Path], settings: Settings, index: HybridIndex
+) -> None:
+    more = replace(settings, arms=("tuned+retrieval", "copy"), out=settings.out.with_name("more"))
+    run(more, index, registry=REGISTRY | {"tuned+retrieval": REGISTRY["extractive"]})
+    by_pair = {
+        (each["arm"], each["other"]): each
+        for each in result_of(more.out, reports[1])["differences"]
+        if each["figure"] == "groundedness"
+    }
+    assert set(by_pair) == {("tuned+retrieval", "copy"), ("tuned+retrieval", "notebook")}
+    gap = by_pair["tuned+retrieval", "notebook"]
+    assert gap["p"] < 0.001
+    assert gap["p_holm"] == pytest.approx(3 * gap["p"]), "three arms make three pairs"
+
+
 def test_runs_over_other_questions_are_not_set_side_by_side() -> None:
     facts = {"questions": 1, "adapter": "a", "seen": None}
     check_alike(facts, facts | {"adapter": "b", "seen": "c"})
@@ -77,6 +95,9 @@ def test_the_command_writes_figures_a_line_each_and_answers_only_when_told(
     assert json.loads(text)["figures"] == result_of(*reports)["figures"]
     assert '"coverage": { "value": 1.0, "interval_95": [ 1.0, 1.0 ], "n": 24 }' in text
     assert not (tmp_path / "figures.jsonl").exists()
+    drawn = (tmp_path / "figures-confidence.png").read_bytes()
+    assert drawn.startswith(b"\x89PNG")
+    assert 5_000 < len(drawn) <= 60_000
     monkeypatch.setattr("sys.argv", [*command, "whole", "--whole"])
     answers.main()
     assert (tmp_path / "whole.jsonl").read_bytes() == (reports[0] / "answers.jsonl").read_bytes()
@@ -85,6 +106,16 @@ def test_the_command_writes_figures_a_line_each_and_answers_only_when_told(
         "| the notebook's recipe: titles and descriptions learned, asked alone",
         "| **tuned, with retrieval: what ships**",
     ]
+
+
+def test_confidence_that_no_arm_states_is_not_drawn(
+    reports: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "RESULTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["answers", "--report", str(reports[1]), "--name", "alone"])
+    with pytest.raises(EvaluationError, match="None of the arms tuned states its confidence"):
+        answers.main()
+    assert not (tmp_path / "alone-confidence.png").exists()
 
 
 def test_an_adapter_of_the_notebook_is_asked_what_it_was_trained_on(

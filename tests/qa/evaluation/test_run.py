@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from filelock import FileLock
@@ -12,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from qa.answers import Answer
 from qa.engine import ProductQA
 from qa.evaluation import Settings
+from qa.evaluation.arms import ARMS
 from qa.evaluation.conditions import SHOWN
 from qa.evaluation.errors import EvaluationError
 from qa.evaluation.figures import MEASURES
@@ -248,7 +250,7 @@ def test_an_arm_that_loses_a_question_is_told(settings: Settings, index: HybridI
 def test_what_cannot_be_asked_is_refused_before_a_folder_is_made(settings: Settings, index: HybridIndex) -> None:
     with pytest.raises(UsageError, match=r"No arm 'extractiv' \(did you mean extractive\?\)"):
         run(replace(settings, arms=("extractiv",)), index)
-    with pytest.raises(UsageError, match="No file of seen products"):
+    with pytest.raises(UsageError, match="No adapter or file of seen products"):
         run(replace(settings, seen=settings.out / "none.json"), index)
     write_questions(settings.questions, [Question("how tall is it?", "fact", ("GONE",))])
     with pytest.raises(UsageError, match="names GONE, not in the index"):
@@ -257,10 +259,61 @@ def test_what_cannot_be_asked_is_refused_before_a_folder_is_made(settings: Setti
 
 
 @pytest.mark.usefixtures("blank_plots")
+def test_the_record_says_when_nothing_tells_what_was_seen(settings: Settings, index: HybridIndex) -> None:
+    results = run(replace(settings, arms=("copy",)), index)
+    assert results["seen"] == {"seen": 0, "unseen": 0, "not known": 24, "told_by": "nothing"}
+    assert '"told_by": "nothing"' in (settings.out / "report.md").read_text()
+
+
+@pytest.mark.usefixtures("blank_plots")
+def test_tokens_are_counted_of_arms_with_a_language_model(settings: Settings, index: HybridIndex) -> None:
+    both = replace(settings, arms=("untuned+retrieval", "untuned", "extractive"))
+    results = run(both, index, registry=ARMS)
+    told = {(each["arm"], each["figure"]): each for each in results["estimates"] if each["group"] == "all"}
+    assert told["extractive", "prompt_tokens"]["value"] is None
+    assert told["extractive", "prompt_tokens"]["reason"] == (
+        "it counts an answer of an arm with a language model; there is none"
+    )
+    for arm in ("untuned+retrieval", "untuned"):
+        lines = [line["tokens"] for line in lines_of(settings.out) if line["arm"] == arm]
+        for kind in ("prompt", "completion"):
+            counted = fmean(tokens.get(kind, 0) for tokens in lines)
+            assert told[arm, f"{kind}_tokens"]["value"] == pytest.approx(counted)
+            assert counted > 0
+        assert ({} in lines) == (arm == "untuned+retrieval"), "a question that is declined takes no tokens"
+
+
+@pytest.mark.usefixtures("blank_plots")
+def test_a_run_without_counted_tokens_is_not_gone_on_with_but_compared(
+    settings: Settings, index: HybridIndex, tmp_path: Path
+) -> None:
+    few = replace(settings, limit=8, arms=("copy",))
+    run(few, index)
+    facts = json.loads((few.out / "run.json").read_text())
+    results = json.loads((few.out / "results.json").read_text())
+    for older in (facts, results["facts"]):
+        del older["answers_format"]
+    results["estimates"] = [each for each in results["estimates"] if not each["figure"].endswith("_tokens")]
+    lines = lines_of(few.out)
+    for line in lines:
+        del line["tokens"], line["scores"]["prompt_tokens"], line["scores"]["completion_tokens"]
+    (few.out / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (few.out / "run.json").write_text(json.dumps(facts))
+    (few.out / "results.json").write_text(json.dumps(results))
+    with pytest.raises(EvaluationError, match=r"other facts \(answers_format was None, is 2\); name another folder"):
+        run(few, index)
+    comparison = run(replace(few, out=tmp_path / "later", compare=few.out), index)["comparison"]
+    assert set(comparison["changed"]) == {"answers_format"}
+    rows = {row["figure"]: row for row in comparison["rows"]}
+    assert rows["correct"]["here"] == rows["correct"]["there"]
+    assert "prompt_tokens" not in rows
+
+
+@pytest.mark.usefixtures("blank_plots")
 def test_seen_and_unseen_products_are_told_apart(settings: Settings, index: HybridIndex, tmp_path: Path) -> None:
     (tmp_path / "seen.json").write_text(json.dumps({"seen_uids": ["TENT1"]}))
     results = run(replace(settings, seen=tmp_path / "seen.json", arms=("extractive",)), index)
     assert results["groups"]["seen"] == 12
     assert results["groups"]["unseen"] == 6
-    assert results["seen"] == {"seen": 12, "unseen": 6, "not known": 6}
+    assert results["seen"] == {"seen": 12, "unseen": 6, "not known": 6, "told_by": "seen.json"}
     assert results["took"] | {"seconds": 0} == {"seconds": 0, "answers": 24, "of_them_anew": 24}

@@ -87,16 +87,19 @@ def test_seen_products_are_read(tmp_path: Path) -> None:
     (tmp_path / "seen.json").write_text('{"seen_uids": ["TENT", "MUG1"], "seed": 0}')
     assert replace(SETTINGS, seen=tmp_path / "seen.json").seen_uids() == {"TENT", "MUG1"}
     assert replace(SETTINGS, adapter="none").seen_uids() is None
-    with pytest.raises(UsageError, match=r"No file of seen products at .*sen\.json \(did you mean .*seen\.json\?\)"):
+    with pytest.raises(
+        UsageError, match=r"No adapter or file of seen products at .*sen\.json \(did you mean .*seen\.json\?\)"
+    ):
         replace(SETTINGS, seen=tmp_path / "sen.json").seen_uids()
 
 
 def test_an_adapter_tells_what_it_has_seen_without_naming_it(tmp_path: Path) -> None:
     silent = replace(SETTINGS, adapter=str(write_adapter(tmp_path / "silent", {})))
-    assert silent.seen_uids() is None
+    assert (silent.seen_uids(), silent.told_seen_by) == (None, None)
     folder = write_adapter(tmp_path / "telling", {"seen": fingerprints(["TENT", "MUG1"])})
     assert "TENT" not in (folder / RUN_FILE).read_text()
     telling = replace(SETTINGS, adapter=str(folder)).seen_uids()
+    assert replace(SETTINGS, adapter=str(folder)).told_seen_by == folder
     assert which_are_seen([FACT, ABSENT, AMBIGUOUS], telling) == [True, None, True]
     assert which_are_seen([replace(FACT, uids=("KETTLE",))], telling) == [False]
     (tmp_path / "seen.json").write_text('{"seen_uids": ["KETTLE"]}')
