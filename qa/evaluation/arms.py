@@ -46,6 +46,7 @@ class Arm:
         ask: Answers questions, in their order.
         searches: Whether it searches, so that its hits can be scored.
         confident: Whether its confidence says something.
+        by_default: Whether it is compared where none are named.
         fits: Tells whether a question can be put to it.
     """
 
@@ -55,6 +56,7 @@ class Arm:
     ask: Callable[[ProductQA, Sequence[Question]], list[Answer]]
     searches: bool = True
     confident: bool = True
+    by_default: bool = True
     fits: Callable[[Question], bool] = lambda _: True
 
 
@@ -139,6 +141,7 @@ def _of_reader(reader: Reader, model: str) -> list[Arm]:
             reader,
             with_retrieval_freely,
             confident=False,
+            by_default=False,  # free words take the longest: without them 165 questions stay within 25 minutes
         ),
         Arm(f"{reader}+retrieval", f"{model}, quoting what the search found", reader, with_retrieval),
         Arm(
@@ -168,3 +171,5 @@ ARMS: dict[str, Arm] = {
     )
 }
 """The arms by name. A run takes any mapping like this one, so that others can be set beside them."""
+DEFAULT_ARMS = tuple(name for name, arm in ARMS.items() if arm.by_default)
+"""The arms that are compared where none are named."""

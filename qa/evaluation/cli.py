@@ -31,7 +31,14 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--index", type=Path, required=True, help="index folder")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of answers and report")
-    parser.add_argument("--arms", nargs="+", metavar="ARM", help="arms to compare (default: all)")
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        metavar="ARM",
+        help="arms to compare: tuned, untuned (the model asked alone); tuned+retrieval, untuned+retrieval, tuned+gold, "
+        "untuned+gold (quoting what was found, or the right product); copy; extractive; and, which take longer and are "
+        "not among the default, tuned+free, untuned+free (free words on what was found, unchecked)",
+    )
     parser.add_argument(
         "--limit", type=int, metavar="N", help=f"ask the first N questions, or make N (default {_MADE})"
     )
@@ -48,7 +55,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from qa.evaluation import ARMS, Settings, evaluate
+    from qa.evaluation import Settings, evaluate
+    from qa.evaluation.arms import DEFAULT_ARMS
     from qa.evaluation.groups import EVERYTHING
     from qa.evaluation.report.content import estimate_table
 
@@ -56,7 +64,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         questions=options.questions or options.out / "questions.jsonl",
         index=options.index,
         out=options.out,
-        arms=tuple(options.arms or ARMS),
+        arms=tuple(options.arms or DEFAULT_ARMS),
         limit=options.limit,
         model=options.model,
         adapter=options.adapter,

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa.evaluation.arms import ARMS, Arm
+from qa.evaluation.arms import DEFAULT_ARMS, Arm
 from retrieval.adapter import AdapterIdentity, seen_products
 from retrieval.errors import UsageError
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter, resolve_model
@@ -22,7 +22,7 @@ class Settings:
         questions: The question file.
         index: The index folder.
         out: The folder of answers and report.
-        arms: Names of the arms to compare; all by default.
+        arms: Names of the arms to compare; by default those that are compared where none are named.
         limit: How many questions to ask, from the first; all by default.
         model: Hub id or folder of the language model.
         adapter: What tunes it: ``auto`` for the adapter that ships, or a folder.
@@ -35,7 +35,7 @@ class Settings:
     questions: Path
     index: Path
     out: Path
-    arms: tuple[str, ...] = tuple(ARMS)
+    arms: tuple[str, ...] = DEFAULT_ARMS
     limit: int | None = None
     model: str = DEFAULT_LANGUAGE_MODEL
     adapter: str = "auto"
