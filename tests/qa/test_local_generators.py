@@ -53,6 +53,9 @@ def test_a_batch_says_what_single_prompts_say(generator: LocalGenerator) -> None
     assert together == [generator.generate([prompt], 12)[0] for prompt in PROMPTS]
     assert all(completion.text for completion in together)
     assert generator.generate([], 12) == []
+    told = [completion.tokens for completion in together]
+    assert [each["prompt"] for each in told] == [generator.count_tokens(prompt.messages) for prompt in PROMPTS]
+    assert all(0 < each["completion"] <= 12 for each in told)
 
 
 def test_a_stream_says_what_the_whole_says_and_can_be_closed(generator: LocalGenerator) -> None:
