@@ -57,8 +57,8 @@ class Answer:
         hits: What the search found, best first.
         confidence: The probability, in [0, 1], that this is the right status: see ``qa.decision``.
         timings: Milliseconds by step.
-        tokens: How many the language model read and wrote, ``prompt`` and ``completion``; empty where it was not asked,
-            or runs on a server.
+        tokens: Lengths of what the language model read and of what it said in its tokens, ``prompt`` and
+            ``completion``; empty where it was not asked, or runs on a server.
         notes: What was done to the model's words before they were shown.
         question: The question.
     """

@@ -29,7 +29,8 @@ class Completion:
 
     Attributes:
         text: Its words.
-        tokens: How many it read and wrote, ``prompt`` and ``completion``; empty where that is not known.
+        tokens: Lengths of what it read and of its words in its tokens, ``prompt`` and ``completion``; empty where they
+            are not known.
     """
 
     text: str

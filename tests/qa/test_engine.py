@@ -26,7 +26,7 @@ def test_a_traceable_answer_is_given_with_its_source(index: HybridIndex) -> None
     assert 0 <= answer.confidence <= 1
     assert [hit.rank for hit in answer.hits] == [1, 2, 3, 4]
     assert set(answer.timings) == {"search", "context", "generate", "check", "total"}
-    assert answer.tokens["completion"] == len("The tent weighs 2.4 kg.".split())
+    assert answer.tokens["completion"] == 5
     assert answer.tokens["prompt"] > 20
 
 

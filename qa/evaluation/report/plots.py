@@ -62,7 +62,7 @@ def save_confidence(path: Path, tables: Mapping[str, ScoreTable]) -> None:
         for axes, (title, paint) in zip(figure.subplots(1, len(plots)), plots, strict=True):
             paint(axes)
             axes.set_title(title)
-        figure.savefig(path, metadata={"Software": None})
+        figure.savefig(path, dpi=80, metadata={"Software": None})
 
 
 def _draw(paint: Paint, height: float = _HEIGHT) -> str:
