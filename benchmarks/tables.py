@@ -29,6 +29,8 @@ ARMS_SHOWN = {
     "untuned, asked alone": "untuned",
     "tuned, asked alone": "tuned",
     "copying the top hit": "copy",
+    "untuned, with retrieval, in its own words": "untuned+free",
+    "tuned, with retrieval, in its own words": "tuned+free",
     "untuned, with retrieval": "untuned+retrieval",
     "quoting, without a language model": "extractive",
     "**tuned, with retrieval: what ships**": "tuned+retrieval",
