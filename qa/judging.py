@@ -10,7 +10,7 @@ from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
-from retrieval.context import Context, Shown, answering_spans
+from retrieval.context import MOST_WORDS_SAID, Context, Shown, answering_spans
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, SPAN_GAP, Reading, read_completion
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
@@ -19,7 +19,6 @@ from retrieval.text import sentences, terms
 
 NOT_IN_DESCRIPTION = "The description does not say."
 NO_MATCH = "No matching product was found."
-_DESCRIBING_WORDS = 40
 _QUOTED = "The model's words could not be traced to a description, so the description is quoted instead."
 _LEFT_OUT = "Sentences that could not be traced to a description were left out."
 _DECLINES = re.compile(
@@ -102,7 +101,7 @@ def _quoted(query: Query, shown: Shown, reading: Reading) -> Answer:
 
 def _described(product: Product, source: str) -> Answer:
     """Say which product it is: its title, and a span of it beside as much of the beginning as there is room for."""
-    told = lead(product.content, _DESCRIBING_WORDS, () if source in product.title else (source,))
+    told = lead(product.content, MOST_WORDS_SAID, () if source in product.title else (source,))
     citations = tuple(Citation.of(product, each) for each in told)
     said = told[0]
     for before, span in pairwise(told):

@@ -17,9 +17,10 @@ PROMPT_PRODUCTS = 2
 WORDS_PER_PRODUCT = 60
 FITTING_SHARE = 0.7
 """Products that match the question less than this share as well as the best one are not answered from. Development
-questions chose it and the next two."""
+questions chose it and the next three."""
 ALMOST_AS_WELL = 0.5
-"""A second span whose log-odds are at most this much below the best one's is said with it."""
+"""A second span whose log-odds are at most this much below the best one's is said with it, if there is room."""
+MOST_WORDS_SAID = 40
 FAR_BELOW = 3.0
 """Spans whose log-odds are this much below the best one's are not shown: beyond that, none held the evidence."""
 
@@ -133,9 +134,10 @@ def _with_spans(shown: Shown, count: int) -> Shown:
 
 
 def answering_spans(shown: Shown) -> tuple[str, ...]:
-    """Return the span of a product that answers best, then a second where that answers almost as well."""
-    least = shown.odds[1] - ALMOST_AS_WELL
-    return tuple(span for span, odds in zip(shown.spans, shown.odds[1:], strict=True) if odds >= least)[:2]
+    """Return the span of a product that answers best, then a second where that answers almost as well and is short."""
+    both = shown.spans[:2]
+    as_well = shown.odds[len(both)] >= shown.odds[1] - ALMOST_AS_WELL
+    return both if as_well and len(" ".join(both).split()) <= MOST_WORDS_SAID else both[:1]
 
 
 def without_the_least(context: Context) -> Context | None:

@@ -70,6 +70,11 @@ def test_a_span_that_answers_almost_as_well_is_said_too(tokenizer) -> None:
     assert said == ["[1] Holds 40 pins, of brass. … It is new.", "[1] Holds 40 pins, of brass."]
 
 
+def test_two_spans_have_forty_words_at_most(tokenizer) -> None:
+    long = shown(Product("LONG1", "Ledger", f"{'word ' * 38}end. It is new."), f"{'word ' * 38}end.", "It is new.")
+    assert "new" not in quote(Certain(tokenizer, ANSWERS), tokenizer, [1], (long,))
+
+
 def test_the_probability_is_that_of_the_two_forms_among_themselves(model, tokenizer) -> None:
     prompt = encode_messages(tokenizer, build_messages("how many pins?", CONTEXT))
     weights = {}
