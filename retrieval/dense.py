@@ -1,4 +1,4 @@
-"""Dense half of the index: FAISS over unit vectors, so that the inner product is the cosine."""
+"""Dense half of the index: unit vectors, so that the inner product is the cosine."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.clusters import rearranged_lists
+from retrieval.codes import code_cosines, codes_of, emptied, trained
 from retrieval.encoder import Vectors
-from retrieval.errors import IndexDamaged, IndexStoreError
+from retrieval.errors import IndexDamaged, IndexStoreError, IndexVersionError
+from retrieval.exact import AT_ONCE, exact_nearest, recall, rows_of
+from retrieval.scan import Scan
 
 VECTORS_FILE = "vectors.faiss"
 EXACT_UP_TO = 50_000
-"""Vectors that are compared one by one; more are clustered."""
+"""Vectors that are kept in 32 bits and compared one by one; of more, few are compared after a scan of all."""
 RECALL_AT = 50
 RECALL_AIM = 0.975
-_VECTORS_PER_LIST = 512
-_TRAINED_PER_LIST = 48
-_TRAINING_ROUNDS = 8
+_TRAINED_ON = 16_384
+_DEEPEST = 8_192
+_COMPARED_PER_HIT = 4
 _SAMPLED_QUERIES = 256
-_ADD_AT_ONCE = 65_536
 _SEED = 0
 
 Mask = NDArray[np.bool_]
@@ -33,16 +34,18 @@ Mask = NDArray[np.bool_]
 class DenseIndex:
     """Inner-product search over the vectors of all products, by row.
 
-    Up to ``EXACT_UP_TO`` vectors every one is compared. Beyond, they are clustered around centroids found by spherical
-    k-means, each kept in 8 bits a dimension as its difference from its centroid, and a search reads the lists of the
-    nearest centroids (IVF: Jégou, Douze & Schmid, "Product quantization for nearest neighbor search", PAMI 33(1),
-    2011). How many lists it reads is measured when the index is built.
+    Up to ``EXACT_UP_TO`` vectors every one is compared. Beyond, each is kept in 8 bits a dimension, and those are
+    compared that a ``Scan`` of shorter codes finds nearest. How many that must be is measured when the index is built.
+
+    Attributes:
+        parameters: What the manifest records of the method.
     """
 
-    def __init__(self, faiss_index: Any, recall: float | None = None) -> None:
-        """Wrap a FAISS index; ``build`` and ``open`` are the ways to have one."""
-        self._faiss = faiss_index
-        self._recall = recall
+    def __init__(self, vectors: Any, scan: Scan | None, parameters: dict[str, Any]) -> None:
+        """Wrap a FAISS index of the vectors; ``build`` and ``open`` are the ways to have one."""
+        self._faiss = vectors
+        self._scan = scan
+        self.parameters = parameters
 
     @classmethod
     def build(
@@ -59,69 +62,89 @@ class DenseIndex:
         import faiss
 
         total, dimension = sum(map(len, parts)), parts[0].shape[1]
+        common = {"backend": "faiss", "metric": "inner product"}
         if total <= exact_up_to:
-            index = cls(faiss.IndexFlatIP(dimension))
-            index._add(parts)
-            return index
-        lists = max(1, total // _VECTORS_PER_LIST)
-        ivf = faiss.IndexIVFScalarQuantizer(
-            faiss.IndexFlatIP(dimension), dimension, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-        )
-        ivf.cp.niter = _TRAINING_ROUNDS
+            flat = cls(faiss.IndexFlatIP(dimension), None, common | {"method": "flat", f"recall@{RECALL_AT}": 1.0})
+            flat._add(parts)
+            return flat
         rng = np.random.default_rng(_SEED)
-        ivf.train(_rows(parts, np.sort(rng.permutation(total)[: lists * _TRAINED_PER_LIST])))
-        index = cls(ivf)
+        sample = rows_of(parts, np.sort(rng.integers(total, size=_TRAINED_ON)))
+        index = cls(trained(sample), Scan.train(sample), common | {"method": "scan, 8-bit"})
         index._add(parts)
-        ivf.make_direct_map(True)  # cosines of given rows are asked for
         if queries is None:
-            queries = _rows(parts, np.sort(rng.permutation(total)[:_SAMPLED_QUERIES]))
-        index._choose_probes(queries, _exact(parts, queries, min(RECALL_AT, total)))
+            queries = rows_of(parts, np.sort(rng.permutation(total)[:_SAMPLED_QUERIES]))
+        index.parameters |= index._chosen_depth(queries, exact_nearest(parts, queries, min(RECALL_AT, total)))
         return index
 
     @classmethod
-    def open(cls, folder: Path) -> DenseIndex:
-        """Memory-map the index in a folder.
+    def open(cls, folder: Path, parameters: dict[str, Any]) -> DenseIndex:
+        """Open the index in a folder: vectors memory-mapped, the scan in memory.
+
+        Args:
+            folder: The folder.
+            parameters: What the manifest records of the method.
 
         Raises:
-            IndexDamaged: FAISS cannot read the file.
+            IndexDamaged: FAISS cannot read a file.
+            IndexVersionError: Its method is not one of this version.
         """
+        import faiss
+
+        index = cls._read(folder, parameters, faiss.IO_FLAG_MMAP_IFC)
+        if index._scan is not None:
+            index._scan = index._scan.split()
+        return index
+
+    @classmethod
+    def extended(cls, folder: Path, parameters: dict[str, Any], parts: Sequence[Vectors]) -> DenseIndex:
+        """Read the index in a folder into memory and append vectors, coded with the ranges and values learned before.
+
+        Raises:
+            IndexDamaged: FAISS cannot read a file.
+            IndexVersionError: Its method is not one of this version.
+        """
+        index = cls._read(folder, parameters, 0)
+        index._add(parts)
+        return index
+
+    @classmethod
+    def _read(cls, folder: Path, parameters: dict[str, Any], flags: int) -> DenseIndex:
         import faiss
 
         path = folder / VECTORS_FILE
         try:
-            return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
+            vectors = faiss.read_index(str(path), flags)
         except RuntimeError as error:
             raise IndexDamaged(f"{path} is not a readable FAISS index; build the index again.") from error
-
-    @classmethod
-    def extended(cls, folder: Path, parts: Sequence[Vectors]) -> DenseIndex:
-        """Read the index in a folder into memory and append vectors: a clustered one keeps its centroids.
-
-        Raises:
-            IndexDamaged: FAISS cannot read the file.
-        """
-        import faiss
-
-        cls.open(folder)
-        index = cls(faiss.read_index(str(folder / VECTORS_FILE)))
-        index._add(parts)
-        return index
+        if isinstance(vectors, faiss.IndexFlatIP):
+            return cls(vectors, None, parameters)
+        if not isinstance(vectors, faiss.IndexScalarQuantizer):
+            raise IndexVersionError(f"{path} was written by an earlier version; build the index again.")
+        scan = Scan.open(folder)
+        if len(scan) != vectors.ntotal:
+            raise IndexDamaged(
+                f"{folder} has {vectors.ntotal:,} vectors and scans {len(scan):,}; build the index again."
+            )
+        return cls(vectors, scan, parameters)
 
     def rearranged(self, rows: NDArray[np.int64]) -> DenseIndex:
         """Return an index of some of the rows in another order: row ``i`` of it is ``rows[i]`` of this one.
 
-        Vectors that are compared one by one are indexed anew, by the method that suits their number. Clustered ones
-        keep their centroids and their codes.
+        Vectors in 32 bits are indexed anew, by the method that suits their number. Those in 8 bits keep their codes.
         """
-        if not self.clustered:
+        if self._scan is None:
             return DenseIndex.build([self.vectors(rows)])
-        return DenseIndex(rearranged_lists(self._faiss, rows))
+        index = DenseIndex(emptied(self._faiss), self._scan.emptied(), self.parameters)
+        for start in range(0, len(rows), AT_ONCE):
+            index._faiss.add_sa_codes(codes_of(self._faiss, rows[start : start + AT_ONCE]))
+            index._scan_from(start)
+        return index
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder.
 
         Raises:
-            IndexStoreError: The file cannot be written.
+            IndexStoreError: A file cannot be written.
         """
         import faiss
 
@@ -129,31 +152,24 @@ class DenseIndex:
             faiss.write_index(self._faiss, str(folder / VECTORS_FILE))
         except RuntimeError as error:
             raise IndexStoreError(f"Cannot write {folder / VECTORS_FILE}; is the disk full?") from error
+        if self._scan is not None:
+            self._scan.save(folder)
 
     def __len__(self) -> int:
         return int(self._faiss.ntotal)
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """Return what the manifest records of the method."""
-        common = {"backend": "faiss", "metric": "inner product"}
-        if not self.clustered:
-            return common | {"method": "flat", f"recall@{RECALL_AT}": 1.0}
-        chosen = {"method": "ivf, 8-bit", "nlist": self._faiss.nlist, "nprobe": self._faiss.nprobe}
-        return common | chosen | {f"recall@{RECALL_AT}": self._recall}
+    def scanned(self) -> bool:
+        """Whether the vectors are scanned first, not all compared one by one."""
+        return self._scan is not None
 
-    @property
-    def clustered(self) -> bool:
-        """Whether the vectors are clustered, not compared one by one."""
-        return hasattr(self._faiss, "nprobe")
-
-    def cosines(self, vector: Vectors, rows: Sequence[int]) -> list[float]:
+    def cosines(self, vector: Vectors, rows: Sequence[int] | NDArray[np.int64]) -> list[float]:
         """Return the cosine between a unit vector ``(dimension,)`` and each of these rows."""
-        found: list[float] = (self.vectors(np.asarray(rows, dtype=np.int64)) @ vector).tolist()
+        found: list[float] = self._cosines(vector, np.asarray(rows, dtype=np.int64)).tolist()
         return found
 
     def vectors(self, rows: NDArray[np.int64]) -> Vectors:
-        """Return the vectors ``(n, dimension)`` of rows; clustered ones as their codes tell."""
+        """Return the vectors ``(n, dimension)`` of rows, those in 8 bits as their codes tell."""
         found: Vectors = self._faiss.reconstruct_batch(rows)
         return found
 
@@ -173,67 +189,66 @@ class DenseIndex:
         k = min(k, available)
         if not k:
             return [[] for _ in vectors]
-        scores, rows = self._search(vectors, k, excluded)
-        if self.clustered and (rows < 0).any():  # the lists that were read hold fewer than k
-            scores, rows = self._search(vectors, k, excluded, self._faiss.nlist)
-        return [
-            sorted(zip(r.tolist(), s.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-            for r, s in zip(rows, scores, strict=True)
-        ]
+        wanted = max(self.parameters.get("rescored", 0), _COMPARED_PER_HIT * k)
+        if self._scan is None or 4 * wanted > available:
+            return self._compare_all(vectors, k, excluded)
+        found = []
+        for vector, rows in zip(vectors, self._scan.search(vectors, wanted * len(self) // available), strict=True):
+            left = rows[rows >= 0]
+            if excluded is not None:
+                left = left[~excluded[left]]
+            if 2 * len(left) < wanted:  # what is near has been excluded, or nothing is nearer than the rest
+                found += self._compare_all(vector[None], k, excluded)
+            else:
+                found.append(_ranked(left, self._cosines(vector, left))[:k])
+        return found
 
-    def _search(self, vectors: Vectors, k: int, excluded: Mask | None, probes: int | None = None) -> tuple[Any, Any]:
+    def _compare_all(self, vectors: Vectors, k: int, excluded: Mask | None) -> list[list[tuple[int, float]]]:
         import faiss
 
         library: Any = faiss  # whose stubs do not know what it adds in Python
-        wanted: dict[str, Any] = {}
+        parameters = None
         if excluded is not None:
             bits = np.packbits(~np.asarray(excluded, dtype=bool), bitorder="little")
-            wanted["sel"] = library.IDSelectorBitmap(bits)
-        if not self.clustered:
-            parameters = library.SearchParameters(**wanted) if wanted else None
-        else:
-            parameters = library.SearchParametersIVF(nprobe=probes or self._faiss.nprobe, **wanted)
+            parameters = library.SearchParameters(sel=library.IDSelectorBitmap(bits))
         scores, rows = self._faiss.search(vectors, k, params=parameters)
-        return scores, rows
+        return [_ranked(r, s) for r, s in zip(rows, scores, strict=True)]
+
+    def _cosines(self, vector: Vectors, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        if self._scan is not None:
+            return code_cosines(self._faiss, vector, rows)
+        found: NDArray[np.float32] = self.vectors(rows) @ vector
+        return found
 
     def _add(self, parts: Sequence[Vectors]) -> None:
         for part in parts:
-            for start in range(0, len(part), _ADD_AT_ONCE):
-                self._faiss.add(np.ascontiguousarray(part[start : start + _ADD_AT_ONCE], dtype=np.float32))
+            for start in range(0, len(part), AT_ONCE):
+                before = len(self)
+                self._faiss.add(np.ascontiguousarray(part[start : start + AT_ONCE], dtype=np.float32))
+                self._scan_from(before)
 
-    def _choose_probes(self, queries: Vectors, exact: NDArray[np.int64]) -> None:
-        """Read as few lists as bring recall up to the aim, to within a fifth; all of them if need be."""
+    def _scan_from(self, row: int) -> None:
+        """Add the rows from this one on to the scan, as their codes tell them: it can be made again from those."""
+        if self._scan is not None:
+            self._scan.add(self._faiss.reconstruct_n(row, len(self) - row))
 
-        def recall(probes: int) -> float:
-            _, found = self._search(queries, exact.shape[1], None, probes)
-            return sum(np.intersect1d(a, b).size for a, b in zip(found, exact, strict=True)) / exact.size
+    def _chosen_depth(self, queries: Vectors, exact: NDArray[np.int64]) -> dict[str, Any]:
+        """Choose as few rows to compare as bring recall up to the aim, to within a fifth; or as many as are tried."""
+        assert self._scan is not None
+        deepest = min(_DEEPEST, len(self))
+        rows = self._scan.search(queries, deepest)
+        cosines = [self._cosines(query, each) for query, each in zip(queries, rows, strict=True)]
 
-        lists = self._faiss.nlist
-        steps = [*dict.fromkeys(math.floor(1.2**power) for power in range(math.ceil(math.log(lists, 1.2)))), lists]
-        probes = steps[min(bisect_left(steps, RECALL_AIM, key=recall), len(steps) - 1)]
-        self._faiss.nprobe, self._recall = probes, round(recall(probes), 4)
+        def recall_at(depth: int) -> float:
+            best = [r[np.argsort(-c[:depth])[: exact.shape[1]]] for r, c in zip(rows, cosines, strict=True)]
+            return recall(best, exact)
+
+        steps = [RECALL_AT * math.floor(1.2**power) for power in range(28)]
+        steps = [*dict.fromkeys(step for step in steps if step < deepest), deepest]
+        depth = steps[min(bisect_left(steps, RECALL_AIM, key=recall_at), len(steps) - 1)]
+        return {"rescored": depth, f"recall@{RECALL_AT}": round(recall_at(depth), 4)}
 
 
-def _rows(parts: Sequence[Vectors], rows: NDArray[np.int64]) -> Vectors:
-    """Gather rows, given in ascending order, from the parts."""
-    starts = np.cumsum([0, *map(len, parts)])
-    cuts = np.searchsorted(rows, starts)
-    picked = [part[rows[a:b] - start] for part, start, a, b in zip(parts, starts, cuts, cuts[1:], strict=False)]
-    return np.concatenate(picked).astype(np.float32, copy=False)
-
-
-def _exact(parts: Sequence[Vectors], queries: Vectors, k: int) -> NDArray[np.int64]:
-    """Return the rows ``(n, k)`` nearest to each query, by comparing all."""
-    import faiss
-
-    best = faiss.ResultHeap(len(queries), k, keep_max=True)
-    start = 0
-    for part in parts:
-        for first in range(0, len(part), _ADD_AT_ONCE):
-            chunk = np.ascontiguousarray(part[first : first + _ADD_AT_ONCE], dtype=np.float32)
-            scores, rows = faiss.knn(queries, chunk, min(k, len(chunk)), metric=faiss.METRIC_INNER_PRODUCT)
-            best.add_result(scores, rows + start)
-            start += len(chunk)
-    best.finalize()
-    found: NDArray[np.int64] = best.I
-    return found
+def _ranked(rows: NDArray[np.int64], scores: NDArray[np.float32]) -> list[tuple[int, float]]:
+    order = np.lexsort((rows, -scores))
+    return list(zip(rows[order].tolist(), scores[order].tolist(), strict=True))

@@ -99,7 +99,7 @@ class HybridIndex:
     @classmethod
     def _compose(cls, folder: Path, manifest: dict[str, Any], encoder: Encoder | None) -> HybridIndex:
         generation = folder / manifest["generation"]
-        dense = DenseIndex.open(generation)
+        dense = DenseIndex.open(generation, manifest["dense"])
         index = cls(folder, manifest, Catalogue(generation), dense, encoder)
         if manifest["lexical"]["backend"] == "tantivy":
             index._lexical = TantivyIndex(generation)

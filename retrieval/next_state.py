@@ -41,13 +41,13 @@ def write_next(
     """
     vectors, encoded = _vectors(generation, old, revision, progress, tell)
     before = old.catalogue.folder
-    dense = DenseIndex.extended(before, [vectors])
-    if dense.clustered and old.manifest["lexical"]["backend"] == "tantivy":
+    dense = DenseIndex.extended(before, old.manifest["dense"], [vectors])
+    if dense.scanned and old.manifest["lexical"]["backend"] == "tantivy":
         catalogue = write_revised(old.catalogue, revision, generation.folder)
         dense.save(generation.folder)
         added = enumerate((row.product for row in revision.rows), start=len(old.catalogue.places))
         TantivyIndex.write_changed(before, generation.folder, revision.gone, added)
-        return catalogue, old.manifest["dense"], encoded
+        return catalogue, dense.parameters, encoded
     revised = generation.scratch / "revised"
     shutil.rmtree(revised, ignore_errors=True)
     revised.mkdir()
@@ -76,7 +76,7 @@ def _vectors(
         encode([revision.rows[number].product for number in fresh], old.encoder, options, shards, progress)
         vectors[fresh] = np.concatenate(list(shards))
     known = np.flatnonzero(source >= 0)
-    vectors[known] = DenseIndex.open(old.catalogue.folder).vectors(source[known])
+    vectors[known] = DenseIndex.open(old.catalogue.folder, old.manifest["dense"]).vectors(source[known])
     return vectors, len(fresh)
 
 
@@ -100,4 +100,4 @@ def compact(
         TantivyIndex.write(counted(compacted, partial(progress, "lexical")), generation.folder)
     rearranged = dense.rearranged(rows)
     rearranged.save(generation.folder)
-    return compacted, manifest["dense"] if dense.clustered else rearranged.parameters
+    return compacted, rearranged.parameters

@@ -123,7 +123,7 @@ def compact_index(
     with _next_generation(folder, {"compact": True}) as generation:
         old = _open(folder, encoder)
         if not _is_compact(old.catalogue):
-            dense = DenseIndex.open(old.catalogue.folder)
+            dense = DenseIndex.open(old.catalogue.folder, old.manifest["dense"])
             compact(generation, old.catalogue, dense, old.manifest, progress or silent)
             generation.commit(_facts(old.manifest))
     return HybridIndex.open(folder, encoder=encoder)

@@ -27,7 +27,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> DenseIndex:
     index = made(unit(1, 400))
     if request.param == "reloaded":
         index.save(tmp_path)
-        index = DenseIndex.open(tmp_path)
+        index = DenseIndex.open(tmp_path, {})
     return index
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_faiss_cannot_read_is_damage(tmp_path: Path, damage: str) ->
     if damage == "missing":
         path.unlink()
     with pytest.raises(IndexDamaged, match=r"vectors\.faiss is not a readable FAISS index; build the index again"):
-        DenseIndex.open(tmp_path)
+        DenseIndex.open(tmp_path, {})
 
 
 COUNT = 3_000
@@ -95,12 +95,12 @@ def clustered(tmp_path_factory: pytest.TempPathFactory) -> DenseIndex:
     folder = tmp_path_factory.mktemp("clustered")
     built.save(folder)
     assert built.parameters["recall@50"] >= 0.97
-    return DenseIndex.open(folder)
+    return DenseIndex.open(folder, built.parameters)
 
 
 def test_clusters_are_for_more_vectors_than_are_compared_exactly(clustered: DenseIndex) -> None:
     assert DenseIndex.build([topics(1, COUNT)], exact_up_to=COUNT).parameters["method"] == "flat"
-    assert clustered.parameters["method"] == "ivf, 8-bit"
+    assert clustered.parameters["method"] == "scan, 8-bit"
     assert len(clustered) == COUNT
 
 
