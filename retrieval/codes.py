@@ -47,6 +47,6 @@ def code_cosines(index: Any, vector: Vectors, rows: NDArray[np.int64]) -> NDArra
 
     lowest, width = faiss.vector_to_array(index.sq.trained).reshape(2, -1)
     weights = width * vector / 255
-    found: NDArray[np.float32] = codes_of(index, rows).astype(np.float32) @ weights
-    found += lowest @ vector + weights.sum() / 2
+    offset = lowest @ vector + weights.sum() / 2
+    found: NDArray[np.float32] = codes_of(index, rows).astype(np.float32) @ weights + offset
     return found

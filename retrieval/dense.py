@@ -22,7 +22,7 @@ EXACT_UP_TO = 50_000
 """Vectors that are kept in 32 bits and compared one by one; of more, few are compared after a scan of all."""
 RECALL_AT = 50
 RECALL_AIM = 0.975
-_TRAINED_ON = 16_384
+_TRAINED_ON = (1_024, 16_384)
 _DEEPEST = 8_192
 _COMPARED_PER_HIT = 4
 _SAMPLED_QUERIES = 256
@@ -68,7 +68,7 @@ class DenseIndex:
             flat._add(parts)
             return flat
         rng = np.random.default_rng(_SEED)
-        sample = rows_of(parts, np.sort(rng.integers(total, size=_TRAINED_ON)))
+        sample = rows_of(parts, np.sort(rng.integers(total, size=np.clip(total, *_TRAINED_ON))))
         index = cls(trained(sample), Scan.train(sample), common | {"method": "scan, 8-bit"})
         index._add(parts)
         if queries is None:
@@ -99,9 +99,7 @@ class DenseIndex:
     def extended(cls, folder: Path, parameters: dict[str, Any], parts: Sequence[Vectors]) -> DenseIndex:
         """Read the index in a folder into memory and append vectors, coded with the ranges and values learned before.
 
-        Raises:
-            IndexDamaged: FAISS cannot read a file.
-            IndexVersionError: Its method is not one of this version.
+        Raises: see ``open``.
         """
         index = cls._read(folder, parameters, 0)
         index._add(parts)

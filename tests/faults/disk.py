@@ -63,7 +63,7 @@ def deny(case: Case) -> str:
         catalogue = Path(shutil.copy(case.job.catalogue, here / "catalogue.json"))
         for path in (here, *here.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
-        denied = Job(job.kind, job.folder, catalogue, job.remove, job.clustered)
+        denied = Job(job.kind, job.folder, catalogue, job.remove, job.scanned)
         ended = Process(denied, as_nobody=os.getuid() == 0).wait()
         read = Process(Job("search", job.folder, catalogue), as_nobody=os.getuid() == 0).wait()
         for path in (here, *here.rglob("*")):

@@ -74,19 +74,19 @@ class Job:
         folder: The index folder.
         catalogue: What a build reads, or what an update adds.
         remove: Uids that an update removes.
-        clustered: Cluster the vectors, as is done for many of them.
+        scanned: Scan the vectors, as is done for many of them.
     """
 
     kind: str
     folder: Path
     catalogue: Path
     remove: tuple[str, ...] = ()
-    clustered: bool = False
+    scanned: bool = False
 
     def run(self, encoder: SlowEncoder, told: list[str] | None = None) -> HybridIndex:
         """Do it in this process."""
         tell = (told if told is not None else []).append
-        with _scaled_down(self.clustered):
+        with _scaled_down(self.scanned):
             if self.kind == "update":
                 return update_index(self.folder, add=[self.catalogue], remove=self.remove, encoder=encoder, tell=tell)[
                     0
@@ -106,10 +106,10 @@ class Job:
 
 
 @contextmanager
-def _scaled_down(clustered: bool) -> Iterator[None]:
+def _scaled_down(scanned: bool) -> Iterator[None]:
     shard, method = build._ENCODE_AT_ONCE, dense.DenseIndex.build
     build._ENCODE_AT_ONCE = SHARD
-    if clustered:
+    if scanned:
         dense.DenseIndex.build = lambda parts, queries=None: method(parts, queries, exact_up_to=100)
     try:
         yield
@@ -143,7 +143,8 @@ def answers(folder: Path) -> list[list[str]]:
 def files(folder: Path) -> dict[str, bytes]:
     """Return the files that must not depend on how an index came about, by name."""
     index = HybridIndex.open(folder)
-    return {path.name: path.read_bytes() for path in [*index.catalogue.files, index.catalogue.folder / "vectors.faiss"]}
+    vectors = index.catalogue.folder.glob("*.faiss")
+    return {path.name: path.read_bytes() for path in [*index.catalogue.files, *vectors]}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from retrieval.errors import IndexIncomplete, IndexNotFound
 from retrieval.storage import generations, read_manifest
 from tests.faults.jobs import ROWS, SHARD, Job, Outcome, Process, answers, files, rows, write
 
-KINDS = ("build", "rebuild", "update", "clustered build", "clustered update", "compact")
+KINDS = ("build", "rebuild", "update", "scanned build", "scanned update", "compact")
 _EVENTS = 80
 
 
@@ -62,8 +62,8 @@ def prepare(folder: Path, name: str) -> Case:
     """Make a case of one of ``KINDS`` in a folder of its own below this one."""
     folder = folder / name.replace(" ", "-")
     folder.mkdir()
-    kind = name.removeprefix("clustered ")
-    clustered = kind != name or kind == "compact"
+    kind = name.removeprefix("scanned ")
+    scanned = kind != name or kind == "compact"
     catalogue = write(folder / "catalogue.json", rows(1, ROWS))
     changes = write(folder / "changes.json", rows(2, 200, first=ROWS - 100))
     other = write(folder / "other.json", rows(3, 150))
@@ -71,13 +71,13 @@ def prepare(folder: Path, name: str) -> Case:
     index = folder / "index"
     before = folder / "before" if kind != "build" else None
     if before is not None:
-        start = Job("build", index, other if kind == "rebuild" else catalogue, clustered=clustered)
+        start = Job("build", index, other if kind == "rebuild" else catalogue, scanned=scanned)
         assert Process(start).wait().error is None
         if kind == "compact":
-            assert Process(Job("update", index, changes, removed, clustered)).wait().error is None
+            assert Process(Job("update", index, changes, removed, scanned)).wait().error is None
         shutil.copytree(index, before)
     old = answers(before) if before is not None else None
-    job = Job(kind, index, changes if kind == "update" else catalogue, removed, clustered)
+    job = Job(kind, index, changes if kind == "update" else catalogue, removed, scanned)
     unbroken = Process(job).wait()
     assert (unbroken.code, unbroken.error) == (0, None)
     return Case(name, job, before, old, answers(index), files(index), unbroken)
@@ -144,4 +144,4 @@ def _moment(folder: Path, outcome: str) -> tuple[str, int]:
 def _repeated(job: Job, outcome: str) -> Job:
     """Return what a user would run next: over an index that is there, a build needs force."""
     kind = "rebuild" if job.kind == "build" and outcome == "new" else job.kind
-    return Job(kind, job.folder, job.catalogue, job.remove, job.clustered)
+    return Job(kind, job.folder, job.catalogue, job.remove, job.scanned)

@@ -19,7 +19,7 @@ def test_a_file_that_cannot_be_written_is_told_and_the_old_index_stays(case: Mad
 
 
 @pytest.mark.parametrize("size", [20_000, 80_000])
-@pytest.mark.parametrize("kind", ["build", "clustered update"])
+@pytest.mark.parametrize("kind", ["build", "scanned update"])
 def test_a_full_disk_is_told_and_the_same_command_goes_on(case: Made, kind: str, size: int) -> None:
     if not disk.small_disks_can_be_had():
         pytest.skip("only who may mount file systems can fill a disk")
@@ -30,7 +30,7 @@ def test_a_folder_that_may_only_be_read_is_searched_and_not_updated(case: Made) 
     assert "Cannot write to " in disk.deny(case("update"))
 
 
-@pytest.mark.parametrize("kind", ["build", "clustered update"])
+@pytest.mark.parametrize("kind", ["build", "scanned update"])
 def test_a_changed_byte_in_any_file_is_told(case: Made, kind: str) -> None:
     told = disk.flip(case(kind).job.folder, random.Random(kind), 2)
     assert told["IndexDamaged"] >= 20

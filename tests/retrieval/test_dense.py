@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
 from retrieval.dense import VECTORS_FILE, DenseIndex
-from retrieval.errors import IndexDamaged
+from retrieval.errors import IndexDamaged, IndexVersionError
+from retrieval.scan import SCAN_FILE, Scan
 from retrieval.vectors import VectorShards
 
 DIMENSION = 24
@@ -88,53 +90,57 @@ def topics(seed: int, count: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def clustered(tmp_path_factory: pytest.TempPathFactory) -> DenseIndex:
-    """An index of clusters, saved and opened again; its vectors come in parts."""
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> DenseIndex:
+    """An index that is scanned, saved and opened again; its vectors come in parts."""
     vectors = topics(1, COUNT)
     built = DenseIndex.build([vectors[:1], vectors[1:2_000], vectors[2_000:]], topics(2, 100), exact_up_to=COUNT - 1)
-    folder = tmp_path_factory.mktemp("clustered")
+    folder = tmp_path_factory.mktemp("scanned")
     built.save(folder)
     assert built.parameters["recall@50"] >= 0.97
     return DenseIndex.open(folder, built.parameters)
 
 
-def test_clusters_are_for_more_vectors_than_are_compared_exactly(clustered: DenseIndex) -> None:
+def test_a_scan_is_for_more_vectors_than_are_compared_one_by_one(scanned: DenseIndex) -> None:
     assert DenseIndex.build([topics(1, COUNT)], exact_up_to=COUNT).parameters["method"] == "flat"
-    assert clustered.parameters["method"] == "scan, 8-bit"
-    assert len(clustered) == COUNT
+    assert scanned.parameters["method"] == "scan, 8-bit"
+    assert len(scanned) == COUNT
 
 
-def test_clusters_find_what_exact_search_finds(clustered: DenseIndex) -> None:
+def test_a_scan_finds_what_exact_search_finds(scanned: DenseIndex) -> None:
     queries = topics(3, 200)
     exact = np.argsort(-queries @ topics(1, COUNT).T, axis=1)[:, :50]
-    found = clustered.search(queries, 50)
+    found = scanned.search(queries, 50)
     recall = np.mean([len({row for row, _ in hits} & set(rows)) / 50 for hits, rows in zip(found, exact, strict=True)])
     assert recall >= 0.97
 
 
-def test_clusters_give_cosines_of_any_row_and_the_same_ones_as_search(clustered: DenseIndex) -> None:
+def test_a_scan_gives_cosines_of_any_row_and_the_same_ones_as_search(scanned: DenseIndex) -> None:
     query = topics(4, 1)[0]
     rows = [2_999, 0, 1, 1_500]
-    assert clustered.cosines(query, rows) == pytest.approx(topics(1, COUNT)[rows] @ query, abs=0.01)
-    (found,) = clustered.search(query[None], 20)
-    assert clustered.cosines(query, [row for row, _ in found]) == pytest.approx([s for _, s in found], abs=1e-5)
+    assert scanned.cosines(query, rows) == pytest.approx(topics(1, COUNT)[rows] @ query, abs=0.01)
+    (found,) = scanned.search(query[None], 20)
+    assert scanned.cosines(query, [row for row, _ in found]) == pytest.approx([s for _, s in found], abs=1e-5)
 
 
-def test_clusters_give_as_many_rows_as_asked_for_where_there_are_so_many(clustered: DenseIndex) -> None:
-    (found,) = clustered.search(topics(5, 1), 2 * COUNT)
+def test_a_scan_gives_as_many_rows_as_asked_for_where_there_are_so_many(scanned: DenseIndex) -> None:
+    (found,) = scanned.search(topics(5, 1), 2 * COUNT)
     assert sorted(row for row, _ in found) == list(range(COUNT))
 
 
-@pytest.mark.parametrize("method", ["flat", "clustered"])
-def test_excluded_rows_are_not_found_and_the_others_keep_their_order(method: str, clustered: DenseIndex) -> None:
-    index = clustered if method == "clustered" else DenseIndex.build([topics(1, COUNT)])
+@pytest.mark.parametrize(("method", "shared"), [("flat", 30), ("scanned", 27)])
+def test_excluded_rows_are_not_found_and_the_others_keep_their_order(
+    method: str, shared: int, scanned: DenseIndex
+) -> None:
+    index = scanned if method == "scanned" else DenseIndex.build([topics(1, COUNT)])
     queries = topics(6, 3)
     before = index.search(queries, 60)
     excluded = np.zeros(COUNT, dtype=bool)
     excluded[[row for hits in before for row, _ in hits[:20]]] = True
     for hits, left in zip(before, index.search(queries, 30, excluded), strict=True):
-        expected = [(row, pytest.approx(score)) for row, score in hits if not excluded[row]]
-        assert left[: len(expected)] == expected[:30]
+        expected = {row: pytest.approx(score) for row, score in hits if not excluded[row]}
+        common = [(row, score) for row, score in left if row in expected]
+        assert common == [(row, score) for row, score in expected.items() if row in dict(common)]
+        assert len(common) >= min(shared, len(expected))
         assert not excluded[[row for row, _ in left]].any()
     excluded[:] = True
     assert index.search(queries, 5, excluded) == [[], [], []]
@@ -142,13 +148,85 @@ def test_excluded_rows_are_not_found_and_the_others_keep_their_order(method: str
     assert [[row for row, _ in hits] for hits in index.search(queries, 5, excluded)] == [[7]] * 3
 
 
-def test_equal_vectors_give_an_equal_file(tmp_path: Path) -> None:
-    files = []
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        DenseIndex.build([topics(1, COUNT)], exact_up_to=0).save(tmp_path / name)
-        files.append((tmp_path / name / VECTORS_FILE).read_bytes())
+def test_what_is_near_is_found_when_all_that_is_nearer_is_excluded(scanned: DenseIndex) -> None:
+    query = topics(8, 1)
+    cosines = topics(1, COUNT) @ query[0]
+    order = np.argsort(-cosines)
+    excluded = np.zeros(COUNT, dtype=bool)
+    excluded[order[:500]] = True
+    (found,) = scanned.search(query, 10, excluded)
+    rows = [row for row, _ in found]
+    assert not excluded[rows].any()
+    assert cosines[rows].min() >= cosines[order[509]] - 0.005
+
+
+def test_a_vector_of_nothing_is_as_near_to_each_row(scanned: DenseIndex) -> None:
+    (found,) = scanned.search(np.zeros((1, DIMENSION)), 3)
+    assert len({row for row, _ in found}) == 3
+    assert [score for _, score in found] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5, 1_000])
+def test_a_scan_finds_the_same_in_parts(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    monkeypatch.setattr("faiss.omp_get_max_threads", lambda: threads)
+    scan = Scan.train(topics(1, COUNT))
+    scan.add(topics(1, COUNT - 9))
+    parts = scan.split()
+    assert len(parts) == len(scan) == COUNT - 9
+    for one, other in zip(scan.search(topics(3, 20), 100), parts.search(topics(3, 20), 100), strict=True):
+        assert len(set(one) & set(other)) >= 98  # but for ties where they are cut off
+    assert sorted(parts.search(topics(3, 1), COUNT)[0]) == list(range(COUNT - 9))
+
+
+def saved(index: DenseIndex, folder: Path) -> list[bytes]:
+    folder.mkdir()
+    index.save(folder)
+    return [(folder / name).read_bytes() for name in (VECTORS_FILE, SCAN_FILE)]
+
+
+def test_equal_vectors_give_equal_files(tmp_path: Path) -> None:
+    files = [saved(DenseIndex.build([topics(1, COUNT)], exact_up_to=0), tmp_path / name) for name in "ab"]
     assert files[0] == files[1]
+
+
+def test_codes_depend_neither_on_when_a_row_was_added_nor_on_where_it_stands(tmp_path: Path) -> None:
+    built = DenseIndex.build([topics(1, COUNT)], exact_up_to=0)
+    whole = saved(built, tmp_path / "whole")
+    rows = np.random.default_rng(4).permutation(COUNT)
+    saved(built.rearranged(rows[:1_777]), tmp_path / "some")
+    extended = DenseIndex.extended(tmp_path / "some", built.parameters, [topics(1, COUNT)[rows[1_777:]]])
+    saved(extended, tmp_path / "extended")
+    opened = DenseIndex.open(tmp_path / "extended", built.parameters)
+    assert saved(opened.rearranged(np.argsort(rows)), tmp_path / "again") == whole
+    assert opened.parameters == built.parameters
+    found = [{rows[row] for row, _ in hits} for hits in opened.search(topics(3, 20), 10)]
+    assert found == [{row for row, _ in hits} for hits in built.search(topics(3, 20), 10)]
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "of another index"])
+def test_a_scan_that_does_not_fit_is_damage(tmp_path: Path, damage: str) -> None:
+    built = DenseIndex.build([topics(1, 500)], exact_up_to=0)
+    built.save(tmp_path)
+    path = tmp_path / SCAN_FILE
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "missing":
+        path.unlink()
+    else:
+        (tmp_path / "other").mkdir()
+        built.rearranged(np.arange(499)).save(tmp_path / "other")
+        (tmp_path / "other" / SCAN_FILE).replace(path)
+    told = "has 500 vectors and scans 499" if damage == "of another index" else "is not a readable FAISS index"
+    with pytest.raises(IndexDamaged, match=told):
+        DenseIndex.open(tmp_path, built.parameters)
+
+
+def test_clusters_of_an_earlier_version_are_not_read(tmp_path: Path) -> None:
+    clusters = faiss.index_factory(DIMENSION, "IVF4,SQ8", faiss.METRIC_INNER_PRODUCT)
+    clusters.train(topics(1, 400))
+    faiss.write_index(clusters, str(tmp_path / VECTORS_FILE))
+    with pytest.raises(IndexVersionError, match="earlier version; build the index again"):
+        DenseIndex.open(tmp_path, {"method": "ivf, 8-bit"})
 
 
 def test_shards_are_taken_up_where_they_were_left(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ class CountingEncoder(KeywordEncoder):
 
 
 @pytest.fixture
-def clustered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cluster the vectors, as is done for many of them."""
+def scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scan the vectors, as is done for many of them."""
     method = dense.DenseIndex.build
     monkeypatch.setattr(
         dense.DenseIndex, "build", lambda parts, queries=None: method(parts, queries, exact_up_to=1), raising=True
@@ -151,8 +151,8 @@ def test_damage_is_not_sealed_by_an_update(index: HybridIndex) -> None:
         updated(index, remove=["BOOK1"])
 
 
-def test_a_clustered_index_shares_what_stays_and_is_compacted(
-    clustered: None, tmp_path: Path, write_catalogue: WriteCatalogue
+def test_a_scanned_index_shares_what_stays_and_is_compacted(
+    scanned: None, tmp_path: Path, write_catalogue: WriteCatalogue
 ) -> None:
     first = build_index([write_catalogue([lamp(f"L{n}") for n in range(60)])], tmp_path / "i", encoder=KeywordEncoder())
     changes = write_catalogue([lamp("L3", "black"), lamp("NEW")], "add.json")
@@ -235,7 +235,7 @@ def test_after_any_updates_an_index_is_the_one_that_a_fresh_build_makes(steps) -
 
 @PROPERTY
 @given(STEPS)
-def test_a_clustered_index_holds_the_same_products_and_becomes_the_same_catalogue(clustered: None, steps) -> None:
+def test_a_scanned_index_holds_the_same_products_and_becomes_the_same_catalogue(scanned: None, steps) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for index, fresh in follow(Path(folder), steps):
             assert sorted(uids(index)) == sorted(uids(fresh))
