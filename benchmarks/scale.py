@@ -59,7 +59,7 @@ def build(catalogue: Path, out: Path, encoder: str) -> dict[str, Any]:
         progress=lambda step, _done, _total: ended.update({step: perf_counter() - began}),
     )
     seconds = perf_counter() - began
-    steps = {"read": ended["read"], "lexical": ended["lexical"], "encode": ended["encode"], "cluster_and_seal": seconds}
+    steps = {"read": ended["read"], "lexical": ended["lexical"], "encode": ended["encode"], "vectors_and_seal": seconds}
     spent = np.diff([0.0, *steps.values()])
     return {
         "products": len(index),

@@ -91,15 +91,15 @@ class DenseIndex:
         import faiss
 
         index = cls._read(folder, parameters, faiss.IO_FLAG_MMAP_IFC)
-        if index._scan is not None:
-            index._scan = index._scan.split()
-        return index
+        return cls(index._faiss, index._scan and index._scan.split(), parameters)
 
     @classmethod
     def extended(cls, folder: Path, parameters: dict[str, Any], parts: Sequence[Vectors]) -> DenseIndex:
         """Read the index in a folder into memory and append vectors, coded with the ranges and values learned before.
 
-        Raises: see ``open``.
+        Raises:
+            IndexDamaged: FAISS cannot read a file.
+            IndexVersionError: Its method is not one of this version.
         """
         index = cls._read(folder, parameters, 0)
         index._add(parts)
@@ -120,9 +120,7 @@ class DenseIndex:
             raise IndexVersionError(f"{path} was written by an earlier version; build the index again.")
         scan = Scan.open(folder)
         if len(scan) != vectors.ntotal:
-            raise IndexDamaged(
-                f"{folder} has {vectors.ntotal:,} vectors and scans {len(scan):,}; build the index again."
-            )
+            raise IndexDamaged(f"{folder} has {vectors.ntotal} vectors and scans {len(scan)}; build the index again.")
         return cls(vectors, scan, parameters)
 
     def rearranged(self, rows: NDArray[np.int64]) -> DenseIndex:
@@ -161,7 +159,7 @@ class DenseIndex:
         """Whether the vectors are scanned first, not all compared one by one."""
         return self._scan is not None
 
-    def cosines(self, vector: Vectors, rows: Sequence[int] | NDArray[np.int64]) -> list[float]:
+    def cosines(self, vector: Vectors, rows: Sequence[int]) -> list[float]:
         """Return the cosine between a unit vector ``(dimension,)`` and each of these rows."""
         found: list[float] = self._cosines(vector, np.asarray(rows, dtype=np.int64)).tolist()
         return found

@@ -43,8 +43,8 @@ def update_index(
 
     A row whose uid the index knows replaces the earlier one, and keeps its place in the order of the catalogue; when it
     lacks a title or a content, the product is removed. Where vectors are compared one by one, the files are those that
-    a fresh build of the resulting catalogue would write. Where they are clustered, rows are appended and marked as
-    removed: until ``compact_index``, the centroids are the old ones and BM25 counts removed rows in its statistics.
+    a fresh build of the resulting catalogue would write. Where they are scanned, rows are appended, others marked as
+    removed: until ``compact_index``, BM25 counts those in its statistics. Codes go by what the build learned.
 
     Args:
         folder: The index folder.
@@ -109,7 +109,7 @@ def compact_index(
 ) -> HybridIndex:
     """Write an index anew without its removed rows, in the order of the catalogue; nothing is encoded.
 
-    Clustered vectors keep their centroids and codes. An index without removed or appended rows is left as it is.
+    Vectors in 8 bits keep their codes. An index without removed or appended rows is left as it is.
 
     Args:
         folder: The index folder.
