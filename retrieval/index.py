@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +49,7 @@ class HybridIndex:
         self._excluded: Mask | None = None
         self._given_encoder = encoder
         self._opening = Lock()
+        self._beside = ThreadPoolExecutor()  # one half searches while the other does: neither holds Python's lock
 
     @classmethod
     def open(
@@ -192,10 +194,11 @@ class HybridIndex:
             return []
         depth = max(k, CANDIDATES)
         vectors = self.encoder.encode_queries([query.english for query in queries])
-        dense = self._dense.search(vectors, depth, self._excluded)
+        dense = self._beside.submit(self._dense.search, vectors, depth, self._excluded)
+        lexical = [self._lexical.search(query, depth) for query in queries]
         return [
-            self._hits(query, vector, nearest, self._lexical.search(query, depth), k)
-            for query, vector, nearest in zip(queries, vectors, dense, strict=True)
+            self._hits(query, vector, nearest, matching, k)
+            for query, vector, nearest, matching in zip(queries, vectors, dense.result(), lexical, strict=True)
         ]
 
     def _hits(self, query: Query, vector: Vectors, dense: Ranking, lexical: Ranking, k: int) -> list[Hit]:
