@@ -42,7 +42,8 @@ class Scan:
         dimension = vectors.shape[1]
         joined = next(n for n in range(2, dimension + 1) if dimension % n == 0 and dimension // n <= _MOST_CODES)
         index = faiss.IndexPQFastScan(dimension, dimension // joined, _CODE_BITS, faiss.METRIC_INNER_PRODUCT)
-        index.train(vectors)
+        with _single_threads(1) as thread:  # the learning of each code is too short to be shared by threads
+            thread.submit(index.train, vectors).result()
         return cls([index])
 
     @classmethod
@@ -118,9 +119,14 @@ class Scan:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        import faiss
+        return _single_threads(len(self._parts))
 
-        return ThreadPoolExecutor(len(self._parts), initializer=faiss.omp_set_num_threads, initargs=(1,))
+
+def _single_threads(count: int) -> ThreadPoolExecutor:
+    """Return threads in each of which FAISS makes no threads of its own."""
+    import faiss
+
+    return ThreadPoolExecutor(count, initializer=faiss.omp_set_num_threads, initargs=(1,))
 
 
 def _part(index: Any, codes: NDArray[np.uint8], rows: int) -> Any:
