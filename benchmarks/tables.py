@@ -16,14 +16,15 @@ CATALOGUES = {"search-sample": "sample catalogue", "search-real": "real listings
 
 ANSWERS = ("answers-real", "answers-sample")
 FIGURES = {
-    "token_f1": ("fact: token F1", "kind=fact"),
-    "evidence_whole": ("fact: all evidence words", "kind=fact"),
-    "right_product": ("right product", "all"),
-    "refusal_recall": ("declines what has no answer", "all"),
-    "status_accuracy": ("right status", "all"),
-    "groundedness": ("groundedness", "all"),
+    "token_f1": "token F1",
+    "semantic_precision": "semantic precision",
+    "evidence_whole": "all evidence words",
+    "correct": "right answers",
+    "refusal_recall": "declines what has no answer",
+    "status_accuracy": "right status",
+    "groundedness": "groundedness",
 }
-"""Figures of the table, each with its heading and the group of questions it is over."""
+"""Figures of the table over all questions, each with its heading."""
 ARMS_SHOWN = {
     "the notebook's recipe: titles and descriptions learned, asked alone": "notebook",
     "untuned, asked alone": "untuned",
@@ -52,16 +53,13 @@ def search_table() -> str:
 
 def answers_table(result: str) -> str:
     """Return the Markdown rows of what each way of answering reaches."""
-    labels = {name: label for name, (label, _) in FIGURES.items()}
-    lines = [f"| way of answering | {' | '.join(labels.values())} |", "|---" * (1 + len(labels)) + "|"]
-    stored = json.loads((RESULTS / f"{result}.json").read_text(encoding="utf-8"))
+    lines = [f"| way of answering | {' | '.join(FIGURES.values())} |", "|---" * (1 + len(FIGURES)) + "|"]
+    measured = json.loads((RESULTS / f"{result}.json").read_text(encoding="utf-8"))["figures"]["all"]
     for label, arm in ARMS_SHOWN.items():
-        if arm not in stored["figures"]["all"]:
+        if arm not in measured:
             continue
-        cells = []
-        for name, (_, group) in FIGURES.items():
-            figure = stored["figures"][group][arm].get(name)
-            cells.append(f"{figure['value']:.2f}" if figure else "–")
+        figures = [measured[arm].get(name) for name in FIGURES]
+        cells = [f"{figure['value']:.2f}" if figure else "–" for figure in figures]
         lines.append(f"| {' | '.join([label, *cells])} |")
     return "\n".join(lines) + "\n"
 
