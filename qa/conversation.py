@@ -33,7 +33,7 @@ _REFERS_BACK = re.compile(
     re.IGNORECASE,
 )
 _PIECE_OF_A_NUMBER = 3
-"""Characters of a number that may stand for a longer one: "r710" for "SCHR710"."""
+"""Characters of a number that may stand for a longer one: "k40" for "RTK40"."""
 _FEWEST_WORDS_OF_A_NAME = 2
 _SHARE_OF_A_NAME = 0.5
 
@@ -54,10 +54,10 @@ def fitting_equally(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
     if not hits:
         return ()
     first = hits[0].product
-    title, needed = set(terms(first.title)), match(query, hits[0]) * _AS_WELL
+    title, needed = _terms_and_numbers(first.title), match(query, hits[0]) * _AS_WELL
     alike = [first]
     for hit in hits[1:MOST_CANDIDATES]:
-        other = set(terms(hit.product.title))
+        other = _terms_and_numbers(hit.product.title)
         if _ALIKE <= len(title & other) / len(title | other) < 1 and match(query, hit) >= needed:
             alike.append(hit.product)
     named = _named(query, alike)
@@ -136,11 +136,15 @@ def _is_named(query: Query, product: Product) -> bool:
 def _own_terms(products: Sequence[Product]) -> list[set[str]]:
     """Return the terms of each product that not all of them have: those of the titles, or else of the contents."""
     for texts in ([product.title for product in products], [product.content for product in products]):
-        held = [set(terms(text)) | _numbers(text) for text in texts]
+        held = [_terms_and_numbers(text) for text in texts]
         own = [mine - mine.intersection(*held) for mine in held]
         if any(own):
             return own
     return [set() for _ in products]
+
+
+def _terms_and_numbers(text: str) -> set[str]:
+    return set(terms(text)) | _numbers(text)
 
 
 def _numbers(text: str) -> set[str]:

@@ -5,7 +5,7 @@ import pytest
 from qa.conversation import ask_back, fitting_equally, meant_by
 from retrieval.index import HybridIndex
 from retrieval.query import parse_question
-from retrieval.schema import Product
+from retrieval.schema import Hit, Product
 from tests.fakes import ScriptedGenerator, pipeline_over
 
 OWL = Product("OWL", "Doubleplay Hard Case, Owl Design", "It snaps on.")
@@ -61,6 +61,26 @@ def test_a_question_that_means_one_product_is_not_asked_back(index: HybridIndex,
     query = index.query(question)
     assert fitting_equally(query, index.search_queries([query], 4)[0]) == ()
     assert fitting_equally(query, []) == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "meant"),
+    [
+        ("does the ringway binder open flat?", ["A", "B", "C"]),
+        ("does the ringway 1.5 binder open flat?", []),
+        ("does the ringway k40 binder open flat?", []),
+        ("does the ringway k4 binder open flat?", ["A", "B", "C"]),
+    ],
+)
+def test_a_number_tells_lookalikes_apart_whole_or_by_a_piece(question: str, meant: list[str]) -> None:
+    titles = {
+        "A": "Ringway Binder, 1.5 in, 5 Rings",
+        "B": "Ringway Binder, 1 in, 5 Rings",
+        "C": "Ringway Binder RTK40, 1 in",
+    }
+    products = [Product(uid, title, "It opens flat.") for uid, title in titles.items()]
+    hits = [Hit(product, rank, 1.0, cosine=0.5) for rank, product in enumerate(products, start=1)]
+    assert [product.uid for product in fitting_equally(parse_question(question), hits)] == meant
 
 
 def test_a_conversation_keeps_the_product_in_focus_until_another_is_named(index: HybridIndex) -> None:
