@@ -47,7 +47,8 @@ def result_of(report: Path, notebook: Path | None = None) -> dict[str, Any]:
     """
     run = EarlierRun.read(report)
     results = run.results
-    told = {name: results[name] for name in ("facts", "took", "python", "versions", "hardware", "groups", "seen")}
+    kept = ("facts", "took", "python", "versions", "hardware", "groups", "seen", "robustness")
+    told = {name: results[name] for name in kept}
     arms, estimates, commands = dict(results["arms"]), list(results["estimates"]), [_shown(results["command"], report)]
     differences = results["differences"]
     if notebook is not None:

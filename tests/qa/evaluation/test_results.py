@@ -16,6 +16,7 @@ from finetune.train import train
 from qa.evaluation import Settings
 from qa.evaluation.arms import ARMS
 from qa.evaluation.asking import OpenedPipelines
+from qa.evaluation.conditions import PRODUCTS_SHOWN, WORDS_REMOVED
 from qa.evaluation.errors import EvaluationError
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
@@ -48,6 +49,13 @@ def test_a_result_file_holds_figures_and_no_text(reports: tuple[Path, Path]) -> 
     assert correct["n"] == 6
     assert correct["interval_95"][0] <= correct["value"] <= correct["interval_95"][1]
     assert {"kind=absent", "noise=none", "lang=en"} <= set(result["figures"])
+    assert result["robustness"] == []
+
+
+def test_curves_are_kept(settings: Settings, index: HybridIndex, blank_plots: None) -> None:
+    registry = {"tuned+retrieval": replace(REGISTRY["extractive"], name="tuned+retrieval")}
+    run(replace(settings, arms=("tuned+retrieval",), robustness=True), index, registry=registry)
+    assert {point["curve"] for point in result_of(settings.out)["robustness"]} == {PRODUCTS_SHOWN, WORDS_REMOVED}
 
 
 def test_the_notebook_is_an_arm_beside_ours_compared_question_by_question(reports: tuple[Path, Path]) -> None:
