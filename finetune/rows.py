@@ -29,7 +29,6 @@ from retrieval.evidence import EvidenceRanker, Pair
 from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
 from retrieval.prompt import (
-    MOST_QUOTED_WORDS,
     NO_PRODUCT,
     NOT_SAID,
     PROMPT_VERSION,
@@ -44,6 +43,7 @@ from retrieval.schema import Product
 
 _LEAST_SHARED = 0.5
 """Share of the evidence's words that what is to be said must hold."""
+_MOST_WORDS = 30
 _AT_ONCE = 256
 
 
@@ -269,7 +269,7 @@ def _completion(question: Question, context: Sequence[Shown], number: int | None
     said = max((_shared_run(question.evidence, text) for text in (*spans, product.title)), key=len)
     if len(said) < _LEAST_SHARED * len(question.evidence.split()):
         return None
-    words = bare_end(" ".join(said[:MOST_QUOTED_WORDS]))
+    words = bare_end(" ".join(said[:_MOST_WORDS]))
     return write_completion(number, words, identifies=question.kind == "identify"), "answer"
 
 

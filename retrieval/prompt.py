@@ -22,8 +22,6 @@ SYSTEM = (
     "Quote the words that answer: [1] words. Asked which product it is: [1]: words. "
     f"Else: [1] {NOT_SAID} or {NO_PRODUCT}"
 )
-MOST_QUOTED_WORDS = 30
-"""The longest run of words that a completion holds."""
 SYSTEM_WITHOUT_RETRIEVAL = "Answer the shopper's question about a product in one short sentence."
 SPAN_GAP = " … "
 TEMPLATE_DATE = "26 Jul 2024"
@@ -95,12 +93,6 @@ def bare_end(text: str) -> str:
 def encode_text(tokenizer: Any, text: str) -> list[int]:
     """Return the token ids of a text, in which special tokens are spelled out like other words."""
     ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return ids
-
-
-def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Return the token ids of each text: see ``encode_text``."""
-    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return ids
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from qa.generators.reading import Reader
 from retrieval.context import Shown, answering_spans
-from retrieval.prompt import SPAN_GAP, encode_texts, write_completion
+from retrieval.prompt import SPAN_GAP, encode_text, write_completion
 
 IDENTIFIES_FROM = 0.55
 """The probability from which a question is taken to ask which product it is. Development questions chose this value."""
@@ -37,8 +37,9 @@ def quote(reader: Reader, tokenizer: Any, prompt: Sequence[int], context: Sequen
 
 def probability_of_identifying(reader: Reader, tokenizer: Any, prompt: Sequence[int]) -> float:
     """Return how probable it is that the first product is said to be the one that is asked for, rather than quoted."""
-    forms = (write_completion(1, "", identifies=identifies).strip() for identifies in (False, True))
-    ids = encode_texts(tokenizer, list(forms))
-    _, tables = reader.read(prompt, ids)
-    answers, identifies = (math.fsum(table[range(len(form)), form]) for form, table in zip(ids, tables, strict=True))
+    forms = [
+        encode_text(tokenizer, write_completion(1, "", identifies=identifies).strip()) for identifies in (False, True)
+    ]
+    _, tables = reader.read(prompt, forms)
+    answers, identifies = (math.fsum(table[range(len(form)), form]) for form, table in zip(forms, tables, strict=True))
     return 1 / (1 + math.exp(min(answers - identifies, 700.0)))
