@@ -88,7 +88,7 @@ class LocalGenerator(ABC):
         free = [place for place, prompt in enumerate(prompts) if not prompt.context]
         said = dict(zip(free, self._free([prompts[place] for place in free], max_new_tokens), strict=True))
         return [
-            self._counted(prompt, self._quote(prompt) if prompt.context else said[place])
+            self._quote(prompt) if prompt.context else self._counted(self.encode(prompt.messages), said[place])
             for place, prompt in enumerate(prompts)
         ]
 
@@ -99,23 +99,24 @@ class LocalGenerator(ABC):
             GenerationError: The model failed; the generator stays usable.
         """
         if prompt.context:
-            yield self._counted(prompt, self._quote(prompt))
+            yield self._quote(prompt)
             return
         said = ""
         for text in self._greedy(prompt, max_new_tokens):
             yield text[len(said) :]
             said = text
-        yield self._counted(prompt, said.strip())
+        yield self._counted(self.encode(prompt.messages), said.strip())
 
-    def _quote(self, prompt: Prompt) -> str:
+    def _quote(self, prompt: Prompt) -> Completion:
         with self._lock, self._told():
-            return quote(self._reader, self._tokenizer, self.encode(prompt.messages), prompt.context)
+            ids = self.encode(prompt.messages)
+            return self._counted(ids, quote(self._reader, self._tokenizer, ids, prompt.context))
 
-    def _counted(self, prompt: Prompt, text: str) -> Completion:
-        """Return what was said, with the tokens of the prompt and of the words."""
+    def _counted(self, prompt: Sequence[int], text: str) -> Completion:
+        """Return what was said, with the number of tokens of the prompt and of the words."""
         with self._lock:
             written = len(encode_text(self._tokenizer, text))
-        return Completion(text, {"prompt": self.count_tokens(prompt.messages), "completion": written})
+        return Completion(text, {"prompt": len(prompt), "completion": written})
 
     def _free(self, prompts: Sequence[Prompt], max_new_tokens: int) -> list[str]:
         """Decode prompts greedily."""
