@@ -20,8 +20,8 @@ MADE = [Question("how heavy is the ridge two tent", "fact", ("TENT1",)), Questio
 class Maker:
     """Stands for the process that makes questions."""
 
-    def __init__(self, code: int = 0) -> None:
-        self.code = code
+    def __init__(self) -> None:
+        self.code = 0
         self.commands: list[list[str]] = []
 
     def __call__(self, command: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
@@ -44,6 +44,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[Question]]:
     return asked
 
 
+@pytest.fixture
+def maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
+    """What runs where questions are made."""
+    maker = Maker()
+    monkeypatch.setattr(cli.subprocess, "run", maker)
+    return maker
+
+
 def test_the_help_names_every_arm(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         qa.cli.main(["evaluate", "--help"])
@@ -54,13 +62,8 @@ def test_the_help_names_every_arm(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_questions_some_are_made_once_and_kept(
-    asked: list[list[Question]],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    asked: list[list[Question]], maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    maker = Maker()
-    monkeypatch.setattr(cli.subprocess, "run", maker)
     out = tmp_path / "out"
     for _ in range(2):
         code = qa.cli.main(["evaluate", "--index", "some/index", "--out", str(out), "--seed", "3", "--json"])
@@ -75,12 +78,9 @@ def test_without_questions_some_are_made_once_and_kept(
 
 
 def test_questions_that_cannot_be_made_are_told_and_leave_nothing(
-    asked: list[list[Question]],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    asked: list[list[Question]], maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli.subprocess, "run", Maker(code=1))
+    maker.code = 1
     out = tmp_path / "out"
     assert qa.cli.main(["evaluate", "--index", "some/index", "--out", str(out), "--limit", "7"]) == 2
     told = capsys.readouterr().err
@@ -91,13 +91,8 @@ def test_questions_that_cannot_be_made_are_told_and_leave_nothing(
 
 
 def test_questions_are_made_of_all_products_where_nothing_tells_which_were_seen(
-    asked: list[list[Question]],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    asked: list[list[Question]], maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    maker = Maker()
-    monkeypatch.setattr(cli.subprocess, "run", maker)
     (tmp_path / "seen.json").write_text('{"seen_uids": ["TENT1"]}')
     command = ["evaluate", "--index", "some/index", "--json", "--adapter", "none", "--out"]
     assert qa.cli.main([*command, str(tmp_path / "all")]) == 0
