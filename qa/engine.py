@@ -15,7 +15,7 @@ from qa.decision import Decision, Signals, read_signals
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.local import LocalGenerator
 from qa.generators.openai_server import OpenAIGenerator
-from qa.generators.openvino_lm import OpenVINOGenerator, openvino_is_fastest
+from qa.generators.openvino_lm import OpenVINOGenerator
 from qa.generators.transformers_lm import TransformersGenerator
 from qa.judging import Asked, judge, statements_of
 from retrieval.context import PROMPT_PRODUCTS, choose_context, without_the_least
@@ -24,6 +24,7 @@ from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
+from retrieval.openvino_runtime import openvino_is_fastest
 from retrieval.prompt import build_messages, read_completion
 from retrieval.query import parse_question
 from retrieval.schema import Hit

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,13 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
+from retrieval.openvino_runtime import (
+    ConvertedReader,
+    batches_by_length,
+    convert_reader,
+    converted_once,
+    openvino_is_fastest,
+)
 from retrieval.static import WordTokenizer
 
 if TYPE_CHECKING:
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 TUNED_FORMAT = "product-qa-encoder"
+_FACTS = ("modules", "config", "config_sentence_transformers")
+_CONVERTED = {"Transformer", "Pooling", "Normalize"}
 _QUERIES_AT_ONCE = 64
 _TEXTS_AT_ONCE = 1_024
 _TOKENS_AT_ONCE = {"cpu": 512, "gpu": 32_768}
@@ -111,27 +120,22 @@ def read_run(folder: Path, written_as: str = TUNED_FORMAT) -> dict[str, Any] | N
     raise ModelNotFound(f"{folder} is an adapter, but not a whole {written_as} that python -m finetune wrote.")
 
 
-def batches_by_length(lengths: Sequence[int], at_once: int) -> Iterator[list[int]]:
-    """Divide numbers of texts into batches, the shortest first.
-
-    Args:
-        lengths: Of each text, in tokens.
-        at_once: Tokens of a batch, its padding counted; a longer text has a batch of its own.
-    """
-    batch: list[int] = []
-    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[number] > at_once:
-            yield batch
-            batch = []
-        batch.append(number)
-    if batch:
-        yield batch
+def _is_plain_bert(folder: Path) -> bool:
+    """Tell whether a sentence-transformers model is a BERT, pooled, and adds no words to what it is given."""
+    try:
+        told = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in _FACTS}
+        kinds = {module["type"].rpartition(".")[2] for module in told["modules"]}
+        prompts = told["config_sentence_transformers"].get("prompts") or {}
+        return bool(told["config"]["model_type"] == "bert" and kinds <= _CONVERTED and not any(prompts.values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 class SentenceTransformerEncoder:
     """A sentence-transformers model, or a LoRA adapter over one, in bfloat16 where the processor gains from it.
 
-    Threads take turns: the model is loaded once, and tokenizers do not pad in two threads at a time.
+    A BERT is run by OpenVINO where that is fastest, else by PyTorch. Threads take turns: the model is loaded once, and
+    tokenizers do not pad in two threads at a time.
     """
 
     def __init__(self, name: str = DEFAULT_ENCODER) -> None:
@@ -157,16 +161,22 @@ class SentenceTransformerEncoder:
     def identity(self) -> EncoderIdentity:
         """Which encoder this is."""
         with self._lock:
-            dimension = self.model.get_embedding_dimension()
+            dimension = self._converted.width if self._converted else self.model.get_embedding_dimension()
+        return EncoderIdentity(self.name, self._weights_sha256, int(dimension or 0))
+
+    @cached_property
+    def _weights_sha256(self) -> str:
         sha256 = weights_sha256(self._base)
-        if self._tuned:
-            adapter = sha256_of_files([self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
-            sha256 = hashlib.sha256(f"{sha256}{adapter}".encode()).hexdigest()
-        return EncoderIdentity(self.name, sha256, int(dimension or 0))
+        if not self._tuned:
+            return sha256
+        adapter = sha256_of_files([self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
+        return hashlib.sha256(f"{sha256}{adapter}".encode()).hexdigest()
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for questions."""
         with self._lock:
+            if self._converted:
+                return _unit(self._converted.read(texts))
             return self._unit(self.model.encode_query(list(texts), batch_size=_QUERIES_AT_ONCE, convert_to_tensor=True))
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
@@ -180,6 +190,8 @@ class SentenceTransformerEncoder:
                 return self._mean_of_tokens(texts, self._words)
             numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
             different = list(numbers)
+            if self._converted:
+                return _unit(self._converted.read(different))[[numbers[text] for text in texts]]
             vectors: Vectors = np.empty((len(different), self.identity.dimension), dtype=np.float32)
             for batch in self._batches(different):
                 passages = [different[number] for number in batch]
@@ -190,8 +202,21 @@ class SentenceTransformerEncoder:
         return vectors if len(different) == len(texts) else vectors[[numbers[text] for text in texts]]
 
     @cached_property
+    def _converted(self) -> ConvertedReader | None:
+        """The model as OpenVINO runs it; None where PyTorch does."""
+        if not (_is_plain_bert(self._base) and openvino_is_fastest()):
+            return None
+
+        def convert(folder: Path) -> None:
+            convert_reader(self._load("float32"), "sentence_embedding", folder)
+
+        return ConvertedReader(converted_once([self._weights_sha256], convert))
+
+    @cached_property
     def _words(self) -> WordTokenizer | None:
         """What makes tokens for static embeddings; None for other models."""
+        if self._converted:
+            return None
         from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
         alone = (
@@ -220,13 +245,18 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def model(self) -> SentenceTransformer:
-        """The model, an adapter merged into it; loaded when it is first asked for."""
+        """The model as PyTorch runs it, an adapter merged into it; loaded when it is first asked for."""
+        import torch
+
+        fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_gains_from_bfloat16()
+        return self._load("bfloat16" if fast else "float32")
+
+    def _load(self, precision: Literal["bfloat16", "float32"]) -> SentenceTransformer:
         import torch
         from sentence_transformers import SentenceTransformer
 
         quiet_model_libraries()
-        fast = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_gains_from_bfloat16()
-        dtype = torch.bfloat16 if fast else torch.float32
+        dtype: Any = getattr(torch, precision)
         if not self._tuned:
             return SentenceTransformer(str(self.folder), model_kwargs={"dtype": dtype}, local_files_only=True)
         from peft import PeftModel
@@ -239,6 +269,9 @@ class SentenceTransformerEncoder:
         return model.to(dtype)
 
     def _unit(self, vectors: Any) -> Vectors:
-        array: Vectors = vectors.float().cpu().numpy().reshape(-1, self.identity.dimension)
-        unit: Vectors = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        return unit
+        return _unit(vectors.float().cpu().numpy().reshape(-1, self.identity.dimension))
+
+
+def _unit(array: Vectors) -> Vectors:
+    unit: Vectors = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return unit

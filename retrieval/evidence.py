@@ -28,6 +28,7 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
+from retrieval.openvino_runtime import ConvertedReader, convert_reader, converted_once, openvino_is_fastest
 from retrieval.text import terms
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def untrained_ranker(base: Path, max_tokens: int) -> CrossEncoder:
 
 
 class CrossEncoderRanker:
-    """A LoRA adapter over an encoder, with a linear score. Threads take turns."""
+    """A LoRA adapter over an encoder, and a linear score; run by OpenVINO where that is fastest. Threads take turns."""
 
     def __init__(self, folder: Path = _SHIPPED) -> None:
         """Find its files; the weights are loaded when something is scored.
@@ -120,10 +121,23 @@ class CrossEncoderRanker:
         if not pairs:
             return np.empty(0, np.float32)
         with self._lock:
+            if self._converted:
+                return self._converted.read(pairs)[:, 0]
             scores: NDArray[np.float32] = self._model.predict(
                 list(pairs), batch_size=_AT_ONCE, activation_fn=self._identity, show_progress_bar=False
             )
         return scores
+
+    @cached_property
+    def _converted(self) -> ConvertedReader | None:
+        """The model as OpenVINO runs it; None where PyTorch does."""
+        if not openvino_is_fastest():
+            return None
+
+        def convert(folder: Path) -> None:
+            convert_reader(self._load(), "scores", folder)
+
+        return ConvertedReader(converted_once([weights_sha256(self._base), self.sha256], convert))
 
     @cached_property
     def _identity(self) -> Any:
@@ -134,6 +148,10 @@ class CrossEncoderRanker:
     @cached_property
     def _model(self) -> CrossEncoder:
         import torch
+
+        return self._load().to(torch.bfloat16 if cpu_gains_from_bfloat16() else torch.float32)
+
+    def _load(self) -> CrossEncoder:
         from peft import PeftModel
         from safetensors.torch import load_file
 
@@ -142,4 +160,4 @@ class CrossEncoderRanker:
             warnings.simplefilter("ignore", FutureWarning)  # PEFT's, about transformers
             PeftModel.from_pretrained(model.transformers_model, str(self.folder)).merge_and_unload()
         model[-1].load_state_dict(load_file(self.folder / HEAD_WEIGHTS))
-        return model.to(torch.bfloat16 if cpu_gains_from_bfloat16() else torch.float32)
+        return model

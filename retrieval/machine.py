@@ -1,10 +1,14 @@
-"""The machine that something ran on, for result files and logs."""
+"""The machine that something runs on."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
+
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""NVIDIA's, AMD's, and those that Windows lends to its Linux."""
 
 
 def processor() -> str:
@@ -13,6 +17,22 @@ def processor() -> str:
     lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
     named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.processor() or platform.machine())
+
+
+def has_processor_flag(flag: str) -> bool:
+    """Tell whether Linux says that the processor has a feature; False on other systems."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
+    return any(flag in line.split() for line in lines if line.startswith("flags"))
+
+
+def has_gpu() -> bool:
+    """Tell whether PyTorch finds a GPU of CUDA's kind; where Linux has no such device, PyTorch is not imported."""
+    if sys.platform == "linux" and not any(map(os.path.exists, _GPU_DEVICES)):
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
 
 
 def memory() -> int:

@@ -17,6 +17,7 @@ from threading import get_ident
 
 from retrieval.errors import ModelNotFound, nearest_path
 from retrieval.files import sha256_of_files
+from retrieval.machine import has_processor_flag
 
 BASE_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_ENCODER = "product-qa/minilm-shop"
@@ -213,6 +214,4 @@ def quiet_model_libraries() -> None:
 
 def cpu_gains_from_bfloat16() -> bool:
     """Tell whether matrix products are faster in bfloat16 than in float32: with AMX, not with AVX-512 alone."""
-    import torch
-
-    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return has_processor_flag("amx_bf16")

@@ -109,15 +109,28 @@ def encode_messages(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
     Returns:
         Token ids.
     """
-    marks = [f"\ue000{number}\ue001" for number in range(len(messages))]
-    skeleton = [{"role": message["role"], "content": mark} for message, mark in zip(messages, marks, strict=True)]
+    before, *after = render_frames(tokenizer, [message["role"] for message in messages])
+    ids: list[int] = tokenizer(before, add_special_tokens=False)["input_ids"]
+    for message, frame in zip(messages, after, strict=True):
+        ids += encode_text(tokenizer, message["content"])
+        ids += tokenizer(frame, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def render_frames(tokenizer: Any, roles: Sequence[str]) -> list[str]:
+    """Return what a chat template writes before, between and after messages.
+
+    Args:
+        tokenizer: A tokenizer with a chat template.
+        roles: Of the messages.
+    """
+    marks = [f"\ue000{number}\ue001" for number in range(len(roles))]
+    skeleton = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
     rest: str = tokenizer.apply_chat_template(
         skeleton, tokenize=False, add_generation_prompt=True, date_string=TEMPLATE_DATE
     )
-    ids: list[int] = []
-    for message, mark in zip(messages, marks, strict=True):
-        before, _, rest = rest.partition(mark)
-        ids += tokenizer(before, add_special_tokens=False)["input_ids"]
-        ids += encode_text(tokenizer, message["content"])
-    ids += tokenizer(rest, add_special_tokens=False)["input_ids"]
-    return ids
+    frames = []
+    for mark in marks:
+        frame, _, rest = rest.partition(mark)
+        frames.append(frame)
+    return [*frames, rest]

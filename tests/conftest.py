@@ -59,6 +59,13 @@ def sample_index(tmp_path_factory: pytest.TempPathFactory) -> HybridIndex:
     return build_index([SAMPLE / "trn.json"], folder, options=BuildOptions(force=True))
 
 
+@pytest.fixture
+def by_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoders and rankers are run by PyTorch, so that those of random weights are not converted for one test."""
+    for module in ("encoder", "evidence"):
+        monkeypatch.setattr(f"retrieval.{module}.openvino_is_fastest", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of development data."""

@@ -16,7 +16,7 @@ from qa.generators.quoting import quote
 from qa.generators.reading import Network, NetworkReader
 from retrieval.adapter import AdapterIdentity
 from retrieval.errors import GenerationError
-from retrieval.models import DEFAULT_LANGUAGE_MODEL, quiet_model_libraries, resolve_model
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
 from retrieval.prompt import Message, build_messages, encode_messages, encode_text
 
 _UNFINISHED = "\ufffd"
@@ -54,15 +54,10 @@ class LocalGenerator(ABC):
     def _network(self) -> Network:
         """The model, loaded when it is first asked for."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def _tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        quiet_model_libraries()
-        tokenizer = AutoTokenizer.from_pretrained(self._folder, padding_side="left")
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        return tokenizer
+        """Its tokenizer, loaded when it is first asked for."""
 
     @cached_property
     def _reader(self) -> NetworkReader:

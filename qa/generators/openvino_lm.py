@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import importlib.util
-import warnings
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qa.generators.chat_tokenizer import ChatTokenizer, save_chat_tokenizer
 from qa.generators.local import LocalGenerator
 from qa.generators.reading import Network, Table
-from qa.generators.transformers_lm import load_merged
 from retrieval.errors import UsageError
 from retrieval.files import sha256_of_files
-from retrieval.models import (
-    ADAPTER_CONFIG,
-    ADAPTER_WEIGHTS,
-    DEFAULT_LANGUAGE_MODEL,
-    cache_folder,
-    made_once,
-    weights_sha256,
-)
-
-_MODEL = "model.xml"
-_VERSION = 1
-"""Of what is converted: goes up with every change of the graph."""
-_OPTIONS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-
-
-def openvino_is_fastest() -> bool:
-    """Tell whether OpenVINO is installed and there is no GPU for PyTorch."""
-    if importlib.util.find_spec("openvino") is None:
-        return False
-    import torch
-
-    return not torch.cuda.is_available()
+from retrieval.models import ADAPTER_CONFIG, ADAPTER_WEIGHTS, DEFAULT_LANGUAGE_MODEL, weights_sha256
+from retrieval.openvino_runtime import compiled, converted_once, save_converted
 
 
 class OpenVINOGenerator(LocalGenerator):
@@ -57,7 +35,15 @@ class OpenVINOGenerator(LocalGenerator):
 
     @cached_property
     def _network(self) -> Network:
-        return OpenVINONetwork(converted(self._folder, self._adapter_folder))
+        return OpenVINONetwork(self._converted)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return ChatTokenizer(self._converted)
+
+    @cached_property
+    def _converted(self) -> Path:
+        return converted(self._folder, self._adapter_folder)
 
 
 class OpenVINONetwork:
@@ -65,13 +51,10 @@ class OpenVINONetwork:
 
     def __init__(self, folder: Path) -> None:
         """Open a model that ``converted`` wrote; what OpenVINO compiles of it is kept beside it."""
-        import openvino
-
-        core = openvino.Core()
-        compiled = core.compile_model(folder / _MODEL, "CPU", _OPTIONS | {"CACHE_DIR": str(folder)})
-        shape = compiled.input("past").partial_shape
+        model = compiled(folder, "f32")
+        shape = model.input("past").partial_shape
         self.nothing = np.zeros([1 if side.is_dynamic else side.get_length() for side in shape], np.float32)[..., :0, :]
-        self._request = compiled.create_infer_request()
+        self._request = model.create_infer_request()
         self._lock = Lock()
 
     def run(
@@ -99,16 +82,14 @@ def converted(base: Path, adapter: Path | None) -> Path:
     sources = [weights_sha256(base)]
     if adapter:
         sources.append(sha256_of_files([adapter / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)]))
-    key = hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
-    target = cache_folder() / f"openvino-{importlib.metadata.version('openvino')}-{_VERSION}-{key}"
-    return made_once(target, lambda folder: _convert(base, adapter, folder / _MODEL))
+    return converted_once(sources, lambda folder: _convert(base, adapter, folder))
 
 
-def _convert(base: Path, adapter: Path | None, path: Path) -> None:
-    import openvino
+def _convert(base: Path, adapter: Path | None, folder: Path) -> None:
     import torch
 
     from qa.generators.torch_network import TorchNetwork
+    from qa.generators.transformers_lm import load_merged, load_tokenizer
 
     network = TorchNetwork(load_merged(base, adapter, dtype=torch.float32))
     layers, batch, heads, _, size = network.nothing.shape
@@ -126,7 +107,5 @@ def _convert(base: Path, adapter: Path | None, path: Path) -> None:
         "wanted": [-1],
         "past": [layers, batch, heads, -1, size],
     }
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns of branches that are taken alike for every input
-        model = openvino.convert_model(network, example_input=example, input=list(shapes.items()))
-    openvino.save_model(model, path, compress_to_fp16=False)
+    save_converted(network, example, shapes, folder)
+    save_chat_tokenizer(load_tokenizer(base), folder)

@@ -24,6 +24,10 @@ class TransformersGenerator(LocalGenerator):
         return TorchNetwork(self._model)
 
     @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._folder)
+
+    @cached_property
     def _model(self) -> Any:
         import torch
         from transformers import BitsAndBytesConfig
@@ -55,6 +59,17 @@ class TransformersGenerator(LocalGenerator):
             )
             written = output[:, batch["input_ids"].shape[1] :]
             return [text.strip() for text in self._tokenizer.batch_decode(written, skip_special_tokens=True)]
+
+
+def load_tokenizer(base: Path) -> Any:
+    """Load a model's tokenizer, which pads on the left."""
+    from transformers import AutoTokenizer
+
+    quiet_model_libraries()
+    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def load_merged(base: Path, adapter: Path | None, **options: Any) -> Any:

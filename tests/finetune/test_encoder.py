@@ -23,6 +23,7 @@ from retrieval.question_file import FINDABLE, Question, read_questions, write_qu
 from tests.conftest import ROWS, SAMPLE, WriteCatalogue
 from tests.fakes import KeywordEncoder
 
+pytestmark = pytest.mark.usefixtures("by_pytorch")
 QUESTIONS = [
     Question("a blue mug for the dishwasher", "identify", ("MUG1",)),
     Question("How heavy is the two person tent?", "fact", ("TENT1",)),

@@ -15,6 +15,7 @@ from retrieval.index import HybridIndex
 from retrieval.question_file import Question
 from tests.conftest import SAMPLE
 
+pytestmark = pytest.mark.usefixtures("by_pytorch")
 WEIGHT = Question("how heavy is the ridge two tent?", "fact", ("TENT1",), "2.4 kg.", "Weighs 2.4 kg.")
 AUTHOR = Question("who is the author of the lighthouse cat", "unanswerable", ("BOOK2",))
 ABSENT = Question("a kettle, is it dishwasher safe", "absent")

@@ -10,21 +10,22 @@ from transformers import AutoModelForCausalLM
 
 from qa.citations import is_quote
 from qa.generators.base import Completion, Prompt
+from qa.generators.chat_tokenizer import ChatTokenizer, save_chat_tokenizer
 from qa.generators.local import LocalGenerator
 from qa.generators.openvino_lm import OpenVINOGenerator, OpenVINONetwork, converted
 from qa.generators.reading import NetworkReader
 from qa.generators.torch_network import TorchNetwork
-from qa.generators.transformers_lm import TransformersGenerator, load_merged
+from qa.generators.transformers_lm import TransformersGenerator, load_merged, load_tokenizer
 from retrieval.errors import GenerationError
 from retrieval.index import HybridIndex
-from retrieval.prompt import build_messages, encode_text, read_completion
+from retrieval.prompt import build_messages, encode_messages, encode_text, read_completion
 from retrieval.schema import Product
 from retrieval.text import sentences
 from tests.fakes import pipeline_over, shown
 
 pytestmark = pytest.mark.models
 PROMPTS = [
-    Prompt(({"role": "user", "content": text},)) for text in ("a mug", "how heavy is the tent that sleeps two?", "cat")
+    Prompt(tuple(build_messages(text, None))) for text in ("a mug", "how heavy is the tent that sleeps two?", "cat")
 ]
 MUG = Product(
     "MUG1", "Harbour Mug", "Holds 300 ml, says the label. Dishwasher safe, if it is not too hot and no one minds."
@@ -154,6 +155,27 @@ def test_all_local_generators_share_prompts_and_quotes(tiny_llama: Path, tmp_pat
     assert [transformers.encode(prompt.messages) for prompt in QUOTED] == [ids for ids in read["openvino"] if ids]
     assert transformers.count_tokens(QUOTED[0].messages) == openvino.count_tokens(QUOTED[0].messages)
     assert transformers._reader._begun.length > 20
+
+
+def test_a_converted_tokenizer_makes_the_tokens_and_texts_of_its_own(tiny_llama: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny_llama)
+    save_chat_tokenizer(tokenizer, tmp_path)
+    converted_one = ChatTokenizer(tmp_path)
+    for text in ("Crème brûlée, 30 × 20 cm!", "<|im_start|>system\nyou are<|im_end|>", "\ue0000\ue001", "", " a  b \n"):
+        messages = build_messages(text, None)
+        ids = encode_messages(tokenizer, messages)
+        assert encode_messages(converted_one, messages) == ids
+        assert encode_text(converted_one, text) == encode_text(tokenizer, text)
+        for skip in (True, False):
+            assert converted_one.decode(ids, skip_special_tokens=skip) == tokenizer.decode(
+                ids, skip_special_tokens=skip
+            )
+    assert converted_one.eos_token_id == tokenizer.eos_token_id
+    assert converted_one.apply_chat_template(messages) == tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True
+    )
+    with pytest.raises(ValueError, match="messages of system, user"):
+        converted_one.apply_chat_template(messages[1:])
 
 
 def test_an_adapter_is_merged_before_the_conversion_and_converted_once(

@@ -15,6 +15,7 @@ from retrieval.index import HybridIndex
 from retrieval.models import BASE_ENCODER, DEFAULT_ENCODER, resolve_model, weights_sha256
 from tests.conftest import ROWS, WriteCatalogue, require_models
 
+pytestmark = pytest.mark.usefixtures("by_pytorch")
 TEXTS = ["a blue mug", "tent for two"]
 
 

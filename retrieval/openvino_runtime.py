@@ -1,0 +1,154 @@
+"""Models that OpenVINO runs on a CPU: converted once, then opened memory-mapped, without importing PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.machine import has_gpu
+from retrieval.models import cache_folder, cpu_gains_from_bfloat16, made_once
+
+if TYPE_CHECKING:
+    import torch
+
+MODEL, TOKENIZER = "model.xml", "tokenizer.json"
+_FACTS = "facts.json"
+_VERSION = 2
+"""Of what is converted: goes up with every change of a graph or of what stands beside it."""
+_TOKENS_AT_ONCE = 512
+"""As many as keep the activations in the cache."""
+_EXAMPLE = (2, 7)
+
+
+def openvino_is_fastest() -> bool:
+    """Tell whether OpenVINO is installed and there is no GPU for PyTorch."""
+    return importlib.util.find_spec("openvino") is not None and not has_gpu()
+
+
+def compiled(folder: Path, precision: str) -> Any:
+    """Return the model of a folder, ready to run; what OpenVINO compiles of it is kept beside it.
+
+    Args:
+        folder: Holds ``model.xml``.
+        precision: What is computed in, ``f32`` or ``bf16``.
+    """
+    import openvino
+
+    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "CACHE_DIR": str(folder)}
+    return openvino.Core().compile_model(folder / MODEL, "CPU", options)
+
+
+def converted_once(sources: Iterable[str], convert: Callable[[Path], None]) -> Path:
+    """Return the cache folder of a converted model; it is converted first if need be.
+
+    Args:
+        sources: Hashes of what it is made of.
+        convert: Fills the empty folder that it is given.
+    """
+    key = hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
+    return made_once(cache_folder() / f"openvino-{importlib.metadata.version('openvino')}-{_VERSION}-{key}", convert)
+
+
+def save_converted(
+    network: torch.nn.Module, example: Mapping[str, torch.Tensor], shapes: Mapping[str, list[int]], folder: Path
+) -> None:
+    """Convert a PyTorch module into a folder.
+
+    Args:
+        network: The module, in float32.
+        example: Inputs of its ``forward`` by name.
+        shapes: Their shapes by name, -1 where a side may have any length.
+        folder: Where ``model.xml`` is written.
+    """
+    import openvino
+    import torch
+
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of branches that are taken alike for every input
+        model = openvino.convert_model(network.eval(), example_input=dict(example), input=list(shapes.items()))
+    openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
+
+
+def batches_by_length(lengths: Sequence[int], at_once: int) -> Iterator[list[int]]:
+    """Divide numbers of texts into batches, the shortest first.
+
+    Args:
+        lengths: Of each text, in tokens.
+        at_once: Tokens of a batch, its padding counted; a longer text has a batch of its own.
+    """
+    batch: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[number] > at_once:
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch
+
+
+class ConvertedReader:
+    """A converted sentence-transformers model: texts, or pairs of texts, to rows of numbers. Not safe to share."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open what ``convert_reader`` wrote."""
+        from tokenizers import Tokenizer
+
+        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        self.width: int = facts["width"]
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(facts["max_tokens"])
+        self._request = compiled(folder, "bf16" if cpu_gains_from_bfloat16() else "f32").create_infer_request()
+
+    def read(self, texts: Sequence[str] | Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        """Return an array ``(n, width)``. Texts share a batch with others of their length."""
+        encoded = self._tokenizer.encode_batch(list(texts))
+        rows = np.empty((len(encoded), self.width), dtype=np.float32)
+        for batch in batches_by_length([len(each.ids) for each in encoded], _TOKENS_AT_ONCE):
+            inputs = np.zeros((3, len(batch), len(encoded[batch[-1]].ids)), dtype=np.int64)
+            for row, number in enumerate(batch):
+                one = encoded[number]
+                inputs[:, row, : len(one.ids)] = one.ids, one.attention_mask, one.type_ids
+            rows[batch] = self._request.infer(list(inputs))[0].reshape(len(batch), self.width)
+        return rows
+
+
+def convert_reader(model: Any, output: str, folder: Path) -> None:
+    """Convert a sentence-transformers model over a BERT into a folder that ``ConvertedReader`` opens.
+
+    Args:
+        model: A ``SentenceTransformer`` or ``CrossEncoder`` on the CPU in float32.
+        output: Name of the feature that is wanted of it, ``(n, width)``.
+        folder: An empty folder.
+    """
+    import torch
+
+    class Network(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+        ) -> torch.Tensor:
+            features = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+            return self.model(features)[output]
+
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    example = {name: torch.ones(_EXAMPLE, dtype=torch.long) for name in names}
+    example["attention_mask"][-1, -2:] = 0
+    save_converted(Network(), example, {name: [-1, -1] for name in names}, folder)
+    with torch.inference_mode():
+        width = model({name: tensor.clone() for name, tensor in example.items()})[output].shape[-1]
+    model.tokenizer.save_pretrained(folder)
+    facts = {"width": width, "max_tokens": model.max_seq_length}
+    (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
