@@ -16,8 +16,6 @@ from qa.evaluation.groups import EVERYTHING
 from qa.evaluation.records import AS_ASKED
 from qa.evaluation.scoring import ScoreTable
 
-_FOLLOWED = ("correct", "status_accuracy", "evidence_recall", "hit@1")
-
 
 def curves(
     tables: Mapping[str, Mapping[str, ScoreTable]],
@@ -38,13 +36,12 @@ def curves(
     Returns:
         One dictionary a point: curve, at, and an estimate; by curve, arm, figure and place.
     """
-    figures = [figure for figure in FIGURES if figure.name in _FOLLOWED]
     searching = [name for name, arm in arms.items() if arm.searches]
     points = []
     for curve in dict.fromkeys(condition.curve for condition in conditions):
         at = {condition.at: condition.name for condition in conditions if condition.curve == curve}
         at[float(usual) if curve == PRODUCTS_SHOWN else 0.0] = AS_ASKED
-        for name, figure, place in product(searching, figures, sorted(at)):
+        for name, figure, place in product(searching, FIGURES, sorted(at)):
             table = tables[at[place]][name]
             found = estimate(EVERYTHING, name, figure, table, np.flatnonzero(table.asked), seed)
             points.append({"curve": curve, "at": place} | found.as_dict())

@@ -12,6 +12,8 @@ from qa.evaluation.groups import EVERYTHING
 from qa.evaluation.records import AS_ASKED, Record, Scores
 
 HEADLINES = ("correct", "status_accuracy", "right_product", "evidence_recall", "token_f1", "groundedness")
+FOLLOWED = ("correct", "status_accuracy", "evidence_recall", "hit@1")
+"""Of the robustness curves, the figures that are drawn."""
 EXTREMES = 10
 NONE = "–"
 _JUDGED_BY = ("correct", "right_product", "evidence_recall", "token_f1", "groundedness")
@@ -96,15 +98,17 @@ def comparison_table(results: Mapping[str, Any]) -> Table | None:
 
 
 def robustness_table(results: Mapping[str, Any]) -> Table | None:
-    """Return the points of the robustness curves; None where they were not measured."""
+    """Return the points of the robustness curves that are drawn; None where they were not measured."""
     if not results["robustness"]:
         return None
     labels = {figure.name: _label(figure) for figure in FIGURES}
     rows = tuple(
         (point["curve"], f"{point['at']:g}", point["arm"], labels[point["figure"]], spread(point))
         for point in results["robustness"]
+        if point["figure"] in FOLLOWED
     )
-    return Table("Robustness", ("curve", "at", "arm", "figure", "value"), rows)
+    note = "All other figures: results.json."
+    return Table("Robustness", ("curve", "at", "arm", "figure", "value"), rows, note)
 
 
 def extremes(scored: Sequence[tuple[Record, Scores]], focus: str) -> tuple[list[Example], list[Example]]:

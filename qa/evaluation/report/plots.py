@@ -13,7 +13,7 @@ import numpy as np
 from qa.evaluation.errors import EvaluationError
 from qa.evaluation.figures import FIGURES
 from qa.evaluation.groups import EVERYTHING
-from qa.evaluation.report.content import HEADLINES
+from qa.evaluation.report.content import FOLLOWED, HEADLINES
 from qa.evaluation.scoring import ScoreTable
 from qa.evaluation.weighted import CALIBRATION_BINS, calibration_bins, coverage_risk_curve
 
@@ -36,7 +36,8 @@ def all_plots(results: Mapping[str, Any], tables: Mapping[str, ScoreTable]) -> l
     height = 0.6 + 0.28 * len(results["arms"])
     plots = [(f"{_LABELS[name]}, with 95 % intervals", _draw(_intervals(results, name), height)) for name in HEADLINES]
     plots += [(title, _draw(paint)) for title, paint in _of_confidence(tables)]
-    shown = dict.fromkeys((point["curve"], point["figure"]) for point in results["robustness"])
+    followed = [point for point in results["robustness"] if point["figure"] in FOLLOWED]
+    shown = dict.fromkeys((point["curve"], point["figure"]) for point in followed)
     plots += [(f"{_LABELS[figure]} by {curve}", _draw(_curve(results, curve, figure))) for curve, figure in shown]
     return plots
 

@@ -16,7 +16,7 @@ from qa.evaluation import Settings
 from qa.evaluation.arms import ARMS
 from qa.evaluation.conditions import SHOWN
 from qa.evaluation.errors import EvaluationError
-from qa.evaluation.figures import MEASURES
+from qa.evaluation.figures import FIGURES, MEASURES
 from qa.evaluation.measures.case import Case
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
@@ -217,6 +217,7 @@ def test_robustness_asks_with_fewer_words_and_other_numbers_of_products(settings
     usual = pipeline_over(index, None).k
     others = [k for k in SHOWN if k != usual]
     assert heard == {(usual, 9), (usual, 7), (usual, 5), *((k, 9) for k in others)}
+    assert {point["figure"] for point in results["robustness"]} == {figure.name for figure in FIGURES}
     correct = [point for point in results["robustness"] if point["figure"] == "correct"]
     assert [(point["curve"], point["at"], point["arm"]) for point in correct] == [
         *(("products shown", at, "extractive") for at in sorted({usual, *SHOWN})),
