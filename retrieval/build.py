@@ -18,7 +18,8 @@ from retrieval.files import sha256_of_files
 from retrieval.generation import Builder, build_into
 from retrieval.index import HybridIndex
 from retrieval.lexical import K1, LEXICAL_FOLDER, PHRASE_BOOST, TITLE_WEIGHT, B, TantivyIndex
-from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject, RejectLog
+from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader
+from retrieval.rejects import Reject, RejectLog
 from retrieval.schema import Product
 from retrieval.vectors import VectorShards
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from retrieval import console
 
 if TYPE_CHECKING:
-    from retrieval.reader import Reject
+    from retrieval.rejects import Reject
     from retrieval.schema import Hit
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from retrieval.errors import ModelNotFound
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, resolve_model
-from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, Reject
+from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader
+from retrieval.rejects import Reject
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _REPEATED_TITLES = 10

@@ -2,64 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import hashlib
 import random
-import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
-
-import orjson
+from typing import Any
 
 from retrieval.errors import CatalogueError, UsageError, nearest_path
+from retrieval.lines import BadRow, Line, has_entity, parse_row, read_lines
+from retrieval.rejects import Reject
 from retrieval.schema import Product
 from retrieval.text import clean
 
-MAX_LINE_BYTES = 8 * 1024 * 1024
 DEFAULT_MAX_ERRORS = 1_000
-_GZIP_MAGIC = b"\x1f\x8b"
 _EXCERPT_CHARACTERS = 200
-_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A line that could not be read.
-
-    Attributes:
-        file: The file it stands in.
-        line: Its number, from 1.
-        reason: One phrase.
-        excerpt: The beginning of the line.
-    """
-
-    file: str
-    line: int
-    reason: str
-    excerpt: str = ""
-
-    def __str__(self) -> str:
-        """Render as ``file:line: reason``."""
-        return f"{self.file}:{self.line}: {self.reason}"
-
-
-class RejectLog:
-    """Writes rejects to a file, one JSON object a line; a log without rejects leaves no file."""
-
-    def __init__(self, path: Path) -> None:
-        """Start a log, forgetting an earlier one."""
-        self._path = path
-        self._path.unlink(missing_ok=True)
-
-    def __call__(self, reject: Reject) -> None:
-        """Append a reject."""
-        with self._path.open("ab") as stream:
-            stream.write(orjson.dumps(asdict(reject)) + b"\n")
 
 
 @dataclass
@@ -100,10 +58,6 @@ class CatalogueReport:
             "twins": self.twins,
             "with_entities": self.with_entities,
         }
-
-
-class _BadRow(ValueError):
-    """A row that cannot be read; the message is the reason."""
 
 
 class CatalogueReader:
@@ -175,7 +129,7 @@ class CatalogueReader:
             self.report.rows += 1
             try:
                 product = self._product(path, line)
-            except _BadRow as bad:
+            except BadRow as bad:
                 self._reject(path, line, str(bad))
                 continue
             if product is not None:
@@ -188,18 +142,18 @@ class CatalogueReader:
                 f"a content and {self.report.rejected} are malformed."
             )
 
-    def _lines(self) -> Iterator[tuple[Path, _Line]]:
+    def _lines(self) -> Iterator[tuple[Path, Line]]:
         for path in self.paths:
-            for line in _read_lines(path):
+            for line in read_lines(path):
                 yield path, line
 
     def _sample(self, size: int) -> frozenset[int]:
         total = sum(1 for _ in self._lines())
         return frozenset(random.Random(self._seed).sample(range(total), min(size, total)))
 
-    def _product(self, path: Path, line: _Line) -> Product | None:
-        uid, raw_title, raw_content = _parse(line)
-        if _has_entity(raw_title) or _has_entity(raw_content):
+    def _product(self, path: Path, line: Line) -> Product | None:
+        uid, raw_title, raw_content = parse_row(line)
+        if has_entity(raw_title) or has_entity(raw_content):
             self.report.with_entities += 1
         title, content = clean(raw_title), clean(raw_content)
         if not title or not content:
@@ -225,7 +179,7 @@ class CatalogueReader:
             return None
         return Product(uid, title, content)
 
-    def _reject(self, path: Path, line: _Line, reason: str) -> None:
+    def _reject(self, path: Path, line: Line, reason: str) -> None:
         self.report.rejected += 1
         excerpt = line.data[:_EXCERPT_CHARACTERS].decode("utf-8", "replace")
         self._tell(Reject(str(path), line.number, reason, excerpt))
@@ -238,71 +192,3 @@ class CatalogueReader:
     def _tell(self, reject: Reject) -> None:
         if self._on_reject is not None:
             self._on_reject(reject)
-
-
-class _Line(NamedTuple):
-    number: int
-    data: bytes
-    problem: str = ""
-
-
-def _read_lines(path: Path) -> Iterator[_Line]:
-    """Yield the lines of a file that are not blank; a line that cannot be read has its ``problem`` named."""
-    number = 0
-    with _open(path) as stream:
-        try:
-            while data := stream.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if number == 1:
-                    data = data.removeprefix(codecs.BOM_UTF8)
-                if len(data) > MAX_LINE_BYTES:
-                    rest = data
-                    while rest and not rest.endswith(b"\n"):
-                        rest = stream.readline(MAX_LINE_BYTES)
-                    yield _Line(number, data, f"line longer than {MAX_LINE_BYTES:,} bytes")
-                elif data and not data.isspace():
-                    yield _Line(number, data)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            yield _Line(number + 1, b"", f"gzip data is damaged or ends early ({error})")
-
-
-def _open(path: Path) -> IO[bytes]:
-    stream = path.open("rb")
-    if stream.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
-        stream.seek(0)
-        return stream
-    stream.close()
-    return cast("IO[bytes]", gzip.open(path, "rb"))
-
-
-def _parse(line: _Line) -> tuple[str, str, str]:
-    """Return uid, title and content of a row, the texts raw and empty where they are missing."""
-    if line.problem:
-        raise _BadRow(line.problem)
-    try:
-        row = orjson.loads(line.data)
-    except orjson.JSONDecodeError as error:
-        try:
-            line.data.decode()
-        except UnicodeDecodeError as undecodable:
-            raise _BadRow(f"invalid UTF-8 at byte {undecodable.start}") from None
-        raise _BadRow(f"bad JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise _BadRow(f"a row must be a JSON object, not {_json_type(row)}")
-    uid = row.get("uid")
-    if uid is None or (isinstance(uid, str) and not uid.strip()):
-        raise _BadRow("no uid")
-    texts = [row.get(name) for name in ("title", "content")]
-    for name, value in zip(("uid", "title", "content"), (uid, *texts), strict=True):
-        if value is not None and not isinstance(value, str):
-            raise _BadRow(f"{name} must be a string, not {_json_type(value)}")
-    return uid.strip(), texts[0] or "", texts[1] or ""
-
-
-def _has_entity(text: str) -> bool:
-    return "&" in text and _ENTITY.search(text) is not None
-
-
-def _json_type(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", list: "an array", dict: "an object"}
-    return names.get(type(value), "a string" if isinstance(value, str) else "null")

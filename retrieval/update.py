@@ -20,7 +20,8 @@ from retrieval.files import sha256_of_files
 from retrieval.generation import Builder, build_into
 from retrieval.index import HybridIndex
 from retrieval.next_state import compact, write_next
-from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, CatalogueReport, Reject
+from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader, CatalogueReport
+from retrieval.rejects import Reject
 from retrieval.revision import revise
 from retrieval.storage import OWN_KEYS, read_manifest
 

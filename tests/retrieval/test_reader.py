@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval import reader as reader_module
 from retrieval.errors import CatalogueError, UsageError
-from retrieval.reader import CatalogueReader, Reject, RejectLog
+from retrieval.reader import CatalogueReader
+from retrieval.rejects import Reject, RejectLog
 from retrieval.schema import Product
 from tests.conftest import WriteCatalogue
 
@@ -72,7 +72,7 @@ def test_a_malformed_line_is_rejected_with_its_number_and_reason(
 def test_a_line_that_is_too_long_is_rejected_once_and_reading_goes_on_behind_it(
     write_catalogue: WriteCatalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader_module, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr("retrieval.lines.MAX_LINE_BYTES", 100)
     fits = row("B", "t", "")
     fits["content"] = "x" * (99 - len(json.dumps(fits)))
     path = write_catalogue([row("A"), row("LONG", "t", "x" * 1_000), fits, b"{"])
