@@ -25,7 +25,8 @@ import numpy as np
 
 from benchmarks.record import write_result
 from qa.answers import Answer
-from qa.engine import EXTRACTIVE, ProductQA
+from qa.engine import ProductQA
+from qa.generators.choice import EXTRACTIVE
 from qa.generators.local import LocalGenerator
 from qa.generators.transformers_lm import TransformersGenerator
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter

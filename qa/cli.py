@@ -83,7 +83,8 @@ def _ask(options: argparse.Namespace) -> None:
 
 def _calibrate(options: argparse.Namespace) -> None:
     from qa.calibration import calibrate
-    from qa.engine import EXTRACTIVE, ProductQA
+    from qa.engine import ProductQA
+    from qa.generators.choice import EXTRACTIVE
     from retrieval.question_file import read_questions
 
     questions = [question for file in options.questions for question in read_questions(file)]

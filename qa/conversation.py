@@ -38,18 +38,19 @@ _FEWEST_WORDS_OF_A_NAME = 2
 _SHARE_OF_A_NAME = 0.5
 
 
-def fitting_equally(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
-    """Return the products that a question doesn't tell apart.
+def lookalikes_named(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
+    """Return which of the lookalikes that a search puts first a question may mean.
 
-    They are lookalikes of the first hit, by title, that fit the question about as well, and of which the question names
-    none by what the titles of the others don't hold.
+    They are the first hit and those, alike by title, that fit the question about as well; of these, the ones of which
+    the question names the most by what the titles of the others don't hold.
 
     Args:
         query: The question.
         hits: What was found for it, best first.
 
     Returns:
-        Two products or more; nothing when the question means one product.
+        One product when the question tells them apart or nothing looks like the first hit; several when it must be
+        asked back which one is meant; none when nothing was found.
     """
     if not hits:
         return ()
@@ -60,8 +61,7 @@ def fitting_equally(query: Query, hits: Sequence[Hit]) -> tuple[Product, ...]:
         other = _terms_and_numbers(hit.product.title)
         if _ALIKE <= len(title & other) / len(title | other) < 1 and match(query, hit) >= needed:
             alike.append(hit.product)
-    named = _named(query, alike)
-    return named if len(named) > 1 else ()
+    return _named(query, alike)
 
 
 def ask_back(products: Sequence[Product]) -> str:

@@ -10,29 +10,22 @@ from pathlib import Path
 from time import perf_counter
 
 from qa.answers import Answer, AnswerStream
-from qa.conversation import Chat, ask_back, fitting_equally, meant_by
+from qa.conversation import Chat, ask_back, lookalikes_named, meant_by
 from qa.decision import Decision, Signals, read_signals
 from qa.generators.base import Completion, Generator, Prompt
-from qa.generators.local import LocalGenerator
-from qa.generators.openai_server import OpenAIGenerator
-from qa.generators.openvino_lm import OpenVINOGenerator
-from qa.generators.transformers_lm import TransformersGenerator
+from qa.generators.choice import find_generator
 from qa.judging import Asked, judge, statements_of
 from retrieval.context import PROMPT_PRODUCTS, choose_context, without_the_least
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
-from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
-from retrieval.openvino_runtime import openvino_is_fastest
+from retrieval.models import DEFAULT_LANGUAGE_MODEL
 from retrieval.prompt import build_messages, read_completion
 from retrieval.query import parse_question
-from retrieval.schema import Hit
+from retrieval.schema import Hit, Product
 
 DEFAULT_INDEX = "indexes/sample"
-EXTRACTIVE = "extractive"
-_ADDRESSES = ("http://", "https://")
-_RUNTIMES: dict[str, type[LocalGenerator]] = {"openvino": OpenVINOGenerator, "transformers": TransformersGenerator}
 _BATCH = 8
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
 _NOTHING = Completion("")
@@ -95,9 +88,8 @@ class ProductQA:
 
         Args:
             index: Index folder; by default ``$PRODUCT_QA_INDEX``, or ``indexes/sample``.
-            model: Hub id or folder of a causal language model, run by OpenVINO where that is installed and there is no
-                GPU, else by transformers, or by whichever of the two is named before it (``openvino:NAME``); the
-                address of an OpenAI-compatible server with the model's name after a ``#``; or ``extractive`` for none.
+            model: Hub id or folder of a causal language model, the address of an OpenAI-compatible server with the
+                model's name after a ``#``, or ``extractive`` for none: see ``qa.generators.choice.find_generator``.
             k: Products shown to the model.
             encoder: The index's encoder, if it is not to be found by its id.
             rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
@@ -113,15 +105,9 @@ class ProductQA:
             AdapterMismatch: The adapter belongs to another model, or to another version of the prompt.
         """
         folder = index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX
-        opened = HybridIndex.open(folder, encoder=encoder, rerank=rerank)
-        generator: Generator | None = None
-        if model.startswith(_ADDRESSES):
-            generator = OpenAIGenerator(model)
-        elif model != EXTRACTIVE:
-            generator = _local(model, str(adapter))
         return cls(
-            opened,
-            generator,
+            HybridIndex.open(folder, encoder=encoder, rerank=rerank),
+            find_generator(model, adapter),
             decision=Decision.read(decision),
             k=k,
             max_prompt_tokens=max_prompt_tokens,
@@ -238,15 +224,20 @@ class ProductQA:
                 raise UsageError(f"No product {product} in {self.index.folder}.")
             found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
         searched = perf_counter()
+        named = [lookalikes_named(query, hits) for query, hits in zip(queries, found, strict=True)]
         contexts = choose_context(
-            self.ranker, [(query, hits[: self.k]) for query, hits in zip(queries, found, strict=True)]
+            self.ranker,
+            [
+                (query, _with_first(hits, meant)[: self.k])
+                for query, hits, meant in zip(queries, found, named, strict=True)
+            ],
         )
         asked = []
-        for query, hits, context in zip(queries, found, contexts, strict=True):
+        for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
             signals = read_signals(query, context)
             probable = self.decision.probabilities(signals, product_is_known=product is not None)
             status = self.decision.decide(probable, min_confidence) if context.shown else "no_match"
-            alike = fitting_equally(query, hits) if product is None and status != "no_match" else ()
+            alike = meant if len(meant) > 1 and status != "no_match" else ()
             asked.append(Asked(query, tuple(hits), context, probable, status, alike, None, {}))
         steps = {"search": searched - began, "context": perf_counter() - searched}
         spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
@@ -303,12 +294,9 @@ class ProductQA:
         return answers
 
 
-def _local(model: str, adapter: str) -> Generator:
-    """Find a model that runs on this machine."""
-    runtime, _, name = model.rpartition(":")
-    if runtime not in _RUNTIMES:
-        name, runtime = model, "openvino" if openvino_is_fastest() else "transformers"
-    return _RUNTIMES[runtime](name, find_adapter(adapter, name))
+def _with_first(hits: Sequence[Hit], meant: Sequence[Product]) -> list[Hit]:
+    """Put the one product that is meant first; several, of which it must be asked back, change nothing."""
+    return sorted(hits, key=lambda hit: hit.product not in meant) if len(meant) == 1 else list(hits)
 
 
 def _concluded(asked: Asked, said: Completion = _NOTHING, generated: float = 0.0) -> Answer:
