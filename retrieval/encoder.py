@@ -189,17 +189,20 @@ class SentenceTransformerEncoder:
             if self._words is not None:
                 return self._mean_of_tokens(texts, self._words)
             numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-            different = list(numbers)
-            if self._converted:
-                return _unit(self._converted.read(different))[[numbers[text] for text in texts]]
-            vectors: Vectors = np.empty((len(different), self.identity.dimension), dtype=np.float32)
-            for batch in self._batches(different):
-                passages = [different[number] for number in batch]
-                encoded = self.model.encode_document(
-                    passages, batch_size=min(len(passages), _TEXTS_AT_ONCE), convert_to_tensor=True
-                )
-                vectors[batch] = self._unit(encoded)
-        return vectors if len(different) == len(texts) else vectors[[numbers[text] for text in texts]]
+            vectors = self._encode_different(list(numbers))
+        return vectors if len(vectors) == len(texts) else vectors[[numbers[text] for text in texts]]
+
+    def _encode_different(self, texts: list[str]) -> Vectors:
+        if self._converted:
+            return _unit(self._converted.read(texts))
+        vectors: Vectors = np.empty((len(texts), self.identity.dimension), dtype=np.float32)
+        for batch in self._batches(texts):
+            passages = [texts[number] for number in batch]
+            encoded = self.model.encode_document(
+                passages, batch_size=min(len(passages), _TEXTS_AT_ONCE), convert_to_tensor=True
+            )
+            vectors[batch] = self._unit(encoded)
+        return vectors
 
     @cached_property
     def _converted(self) -> ConvertedReader | None:
@@ -208,7 +211,7 @@ class SentenceTransformerEncoder:
             return None
 
         def convert(folder: Path) -> None:
-            convert_reader(self._load("float32"), "sentence_embedding", folder)
+            convert_reader(self._load("float32").cpu(), "sentence_embedding", folder)
 
         return ConvertedReader(converted_once([self._weights_sha256], convert))
 

@@ -135,7 +135,7 @@ class CrossEncoderRanker:
             return None
 
         def convert(folder: Path) -> None:
-            convert_reader(self._load(), "scores", folder)
+            convert_reader(self._load().cpu(), "scores", folder)
 
         return ConvertedReader(converted_once([weights_sha256(self._base), self.sha256], convert))
 
