@@ -15,6 +15,7 @@ from qa.decision import Decision, Signals, read_signals
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.choice import find_generator
 from qa.judging import Asked, judge, statements_of
+from qa.names import holds_the_name
 from retrieval.context import PROMPT_PRODUCTS, choose_context, without_the_least
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
@@ -22,7 +23,7 @@ from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL
 from retrieval.prompt import build_messages, read_completion
-from retrieval.query import parse_question
+from retrieval.query import Query, parse_question
 from retrieval.schema import Hit, Product
 
 DEFAULT_INDEX = "indexes/sample"
@@ -228,7 +229,7 @@ class ProductQA:
         contexts = choose_context(
             self.ranker,
             [
-                (query, _with_first(hits, meant)[: self.k])
+                (query, (_fit_to_answer(query, hits, meant) if product is None else hits)[: self.k])
                 for query, hits, meant in zip(queries, found, named, strict=True)
             ],
         )
@@ -294,9 +295,13 @@ class ProductQA:
         return answers
 
 
-def _with_first(hits: Sequence[Hit], meant: Sequence[Product]) -> list[Hit]:
-    """Put the one product that is meant first; several, of which it must be asked back, change nothing."""
-    return sorted(hits, key=lambda hit: hit.product not in meant) if len(meant) == 1 else list(hits)
+def _fit_to_answer(query: Query, hits: Sequence[Hit], meant: Sequence[Product]) -> list[Hit]:
+    """Return the hits to answer from: none, if the first is not what the question names.
+
+    The one product that is meant comes first; several, of which it must be asked back, change nothing.
+    """
+    ordered = sorted(hits, key=lambda hit: hit.product not in meant) if len(meant) == 1 else list(hits)
+    return ordered if ordered and holds_the_name(query, ordered[0].product) else []
 
 
 def _concluded(asked: Asked, said: Completion = _NOTHING, generated: float = 0.0) -> Answer:

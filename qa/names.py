@@ -1,0 +1,47 @@
+"""Things that a question calls by their name: what doesn't hold the name isn't the thing."""
+
+from __future__ import annotations
+
+import re
+
+from retrieval.query import Query, Wanted
+from retrieval.schema import Product
+from retrieval.text import terms
+
+_LINK = r"(?:of|the|and|for|in|on|to|a|an|with|from|by|at|de|do|da|e)"
+_CAPITAL = r"[A-Z][\w'’.-]*"
+_NAME = re.compile(rf"\b{_CAPITAL}(?:\s+(?:{_LINK}\s+){{0,2}}{_CAPITAL})+")
+_ORDINARY = re.compile(rf"\b(?!{_LINK}\b)[a-z]+\b")
+"""A word without capitals, beside which capitals say something."""
+_FEWEST_TERMS = 2
+_ASKED_BY_NAME = 0.5
+"""A question asks for something by its name if this share of its terms, by weight, stands in the name."""
+_HELD_FROM = 0.7
+"""A product holds a name from this share of the name's terms, by weight. Training questions chose both."""
+
+
+def holds_the_name(query: Query, product: Product) -> bool:
+    """Tell whether a product may be what a question calls by its name; it may where the question names nothing.
+
+    A name is a run of words with capitals, with small words between them: "Nice for Mice".
+    """
+    if not _ORDINARY.search(query.text):
+        return True
+    text = f"{product.title} {product.content}"
+    held = set(terms(text))
+    everything = sum(wanted.weight for wanted in query.wanted)
+    for name in _NAME.findall(query.text):
+        said = set(terms(name))
+        named = [wanted for wanted in query.wanted if wanted.is_among(said)]
+        weight = sum(wanted.weight for wanted in named)
+        if len(named) < _FEWEST_TERMS or weight < _ASKED_BY_NAME * everything:
+            continue
+        if sum(each.weight for each in named if _is_held(each, held)) < _HELD_FROM * weight:
+            return False
+    return True
+
+
+def _is_held(wanted: Wanted, held: set[str]) -> bool:
+    """Tell whether a term is held, or, of a model's number, begins a longer one: "LC109" for "LC109BK"."""
+    numbers = [spelling for spelling in wanted.spellings if any(map(str.isdigit, spelling))]
+    return wanted.is_among(held) or any(term.startswith(number) for number in numbers for term in held)
