@@ -37,12 +37,14 @@ _LIBRARIES = (
 )
 
 
-def parse_arguments(description: str | None, data: str) -> argparse.Namespace:
-    """Read what every measurement is told: the index, a file of ``data``, the name of the result file."""
+def parse_arguments(description: str | None, data: str, **defaults: str) -> argparse.Namespace:
+    """Read what every measurement is told: the index, a file of ``data``, the name of the result file, and defaults."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument(f"--{data}", type=Path, required=True)
     parser.add_argument("--name", required=True, help="name of the result file")
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", default=default)
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """Does search find the product? hit@1, hit@4, hit@50 and MRR by noise and language, beside plain fusion and its halves.
 
-python -m benchmarks.search_quality --index INDEX --questions FILE --name RESULT
+python -m benchmarks.search_quality --index INDEX --questions FILE --name RESULT [--rerank FILE]
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def figures(rankings: list[list[bool]], cutoffs: Sequence[int]) -> dict[str, Any
 
 
 def main() -> None:
-    options = parse_arguments(__doc__, "questions")
-    index = HybridIndex.open(options.index)
+    options = parse_arguments(__doc__, "questions", rerank="auto")
+    index = HybridIndex.open(options.index, rerank=options.rerank)
     result = measure(index, findable(options.questions))
     for group, values in result.items():
         arms = "  ".join(f"{arm} {values[arm]['hit@1']:.2f}/{values[arm]['hit@4']:.2f}" for arm in ARMS)
