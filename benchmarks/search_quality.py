@@ -74,9 +74,10 @@ def main() -> None:
     for group, values in result.items():
         arms = "  ".join(f"{arm} {values[arm]['hit@1']:.2f}/{values[arm]['hit@4']:.2f}" for arm in ARMS)
         print(f"{group:>14} ({values['questions']:>3})  hit@1/hit@4: {arms}")
+    encoder = index.encoder_identity.id
     facts = {
         "products": len(index),
-        "encoder": index.encoder_identity.id,
+        "encoder": Path(encoder).name if Path(encoder).is_dir() else encoder,
         "catalogue_sha256": index.manifest["catalogue"]["sha256"],
     }
     write_result(options.name, facts | result, [options.questions], seed=SEED)
