@@ -217,22 +217,20 @@ class ProductQA:
         """Do all that comes before the language model: search, rank the evidence, decide. See ``answer``."""
         began = perf_counter()
         queries = [self.index.query(question) for question in questions]
+        named: list[tuple[Product, ...]]
         if product is None:
             found = self.index.search_queries(queries, max(self.k, DEFAULT_K))
+            searched = perf_counter()
+            named = [lookalikes_named(query, hits) for query, hits in zip(queries, found, strict=True)]
+            fit = [_fit_to_answer(*each)[: self.k] for each in zip(queries, found, named, strict=True)]
         else:
             known = self.index.product(product)
             if known is None:
                 raise UsageError(f"No product {product} in {self.index.folder}.")
-            found = [[Hit(known, rank=1, score=1.0)] for _ in questions]
-        searched = perf_counter()
-        named = [lookalikes_named(query, hits) for query, hits in zip(queries, found, strict=True)]
-        contexts = choose_context(
-            self.ranker,
-            [
-                (query, (_fit_to_answer(query, hits, meant) if product is None else hits)[: self.k])
-                for query, hits, meant in zip(queries, found, named, strict=True)
-            ],
-        )
+            found = fit = [[Hit(known, rank=1, score=1.0)] for _ in questions]
+            searched = perf_counter()
+            named = [() for _ in questions]
+        contexts = choose_context(self.ranker, list(zip(queries, fit, strict=True)))
         asked = []
         for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
             signals = read_signals(query, context)
