@@ -28,6 +28,7 @@ from retrieval.models import (
     weights_sha256,
 )
 from retrieval.openvino_runtime import (
+    TOKENS_AT_ONCE,
     ConvertedReader,
     batches_by_length,
     convert_reader,
@@ -45,8 +46,7 @@ _FACTS = ("modules", "config", "config_sentence_transformers")
 _CONVERTED = {"Transformer", "Pooling", "Normalize"}
 _QUERIES_AT_ONCE = 64
 _TEXTS_AT_ONCE = 1_024
-_TOKENS_AT_ONCE = {"cpu": 512, "gpu": 32_768}
-"""On CPUs as many as keep the activations in the cache."""
+_TOKENS_AT_ONCE_ON_GPU = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class SentenceTransformerEncoder:
         if not isinstance(self.model.tokenizer, PreTrainedTokenizerBase):  # nothing that says how long a text is
             return [list(range(len(texts)))]
         tokens = self.model.tokenizer(list(texts), truncation=True, max_length=self.model.max_seq_length)["input_ids"]
-        at_once = _TOKENS_AT_ONCE["cpu" if self.model.device.type == "cpu" else "gpu"]
+        at_once = TOKENS_AT_ONCE if self.model.device.type == "cpu" else _TOKENS_AT_ONCE_ON_GPU
         return batches_by_length(list(map(len, tokens)), at_once)
 
     @cached_property

@@ -24,8 +24,8 @@ MODEL, TOKENIZER = "model.xml", "tokenizer.json"
 _FACTS = "facts.json"
 _VERSION = 2
 """Of what is converted: goes up with every change of a graph or of what stands beside it."""
-_TOKENS_AT_ONCE = 512
-"""As many as keep the activations in the cache."""
+TOKENS_AT_ONCE = 512
+"""As many as keep the activations in a processor's cache."""
 _EXAMPLE = (2, 7)
 
 
@@ -113,7 +113,7 @@ class ConvertedReader:
         """Return an array ``(n, width)``. Texts share a batch with others of their length."""
         encoded = self._tokenizer.encode_batch(list(texts))
         rows = np.empty((len(encoded), self.width), dtype=np.float32)
-        for batch in batches_by_length([len(each.ids) for each in encoded], _TOKENS_AT_ONCE):
+        for batch in batches_by_length([len(each.ids) for each in encoded], TOKENS_AT_ONCE):
             inputs = np.zeros((3, len(batch), len(encoded[batch[-1]].ids)), dtype=np.int64)
             for row, number in enumerate(batch):
                 one = encoded[number]

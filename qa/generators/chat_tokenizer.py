@@ -8,6 +8,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
+from retrieval.openvino_runtime import TOKENIZER
 from retrieval.prompt import Message, build_messages, render_frames
 
 _FACTS = "chat.json"
@@ -41,7 +42,7 @@ class ChatTokenizer:
         self.eos_token_id: int = facts["eos_token_id"]
         self._roles: list[str] = facts["roles"]
         self._frames: list[str] = facts["frames"]
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
 
