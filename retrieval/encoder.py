@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import EncoderMismatch, ModelNotFound
-from retrieval.files import sha256_of_files
 from retrieval.models import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     DEFAULT_ENCODER,
     RUN_FILE,
+    adapter_sha256,
     cpu_gains_from_bfloat16,
     quiet_model_libraries,
     resolve_model,
@@ -169,8 +169,7 @@ class SentenceTransformerEncoder:
         sha256 = weights_sha256(self._base)
         if not self._tuned:
             return sha256
-        adapter = sha256_of_files([self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
-        return hashlib.sha256(f"{sha256}{adapter}".encode()).hexdigest()
+        return hashlib.sha256(f"{sha256}{adapter_sha256(self.folder)}".encode()).hexdigest()
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for questions."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -13,17 +14,19 @@ _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 def processor() -> str:
     """Return the name of the processor."""
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
+    return next(_told_by_linux("model name"), platform.processor() or platform.machine())
 
 
 def has_processor_flag(flag: str) -> bool:
     """Tell whether Linux says that the processor has a feature; False on other systems."""
+    return flag in next(_told_by_linux("flags"), "").split()
+
+
+def _told_by_linux(field: str) -> Iterator[str]:
+    """Yield what Linux tells of each core in a field; nothing on other systems."""
     facts = Path("/proc/cpuinfo")
     lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
-    return any(flag in line.split() for line in lines if line.startswith("flags"))
+    return (line.partition(":")[2].strip() for line in lines if line.startswith(field))
 
 
 def has_gpu() -> bool:

@@ -114,6 +114,11 @@ def weights_sha256(folder: Path) -> str:
     raise ModelNotFound(f"No model weights ({', '.join(_WEIGHTS)}) in {folder}.")
 
 
+def adapter_sha256(folder: Path) -> str:
+    """Return the SHA-256 over what PEFT writes of an adapter."""
+    return sha256_of_files([folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
+
+
 def _remembered_sha256(files: list[Path]) -> str:
     states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     memory = cache_folder() / "hashes" / hashlib.sha256(repr(states).encode()).hexdigest()

@@ -15,8 +15,7 @@ from qa.generators.chat_tokenizer import ChatTokenizer, save_chat_tokenizer
 from qa.generators.local import LocalGenerator
 from qa.generators.reading import Network, Table
 from retrieval.errors import UsageError
-from retrieval.files import sha256_of_files
-from retrieval.models import ADAPTER_CONFIG, ADAPTER_WEIGHTS, DEFAULT_LANGUAGE_MODEL, weights_sha256
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, adapter_sha256, weights_sha256
 from retrieval.openvino_runtime import compiled, converted_once, save_converted
 
 
@@ -81,7 +80,7 @@ def converted(base: Path, adapter: Path | None) -> Path:
     """
     sources = [weights_sha256(base)]
     if adapter:
-        sources.append(sha256_of_files([adapter / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)]))
+        sources.append(adapter_sha256(adapter))
     return converted_once(sources, lambda folder: _convert(base, adapter, folder))
 
 
