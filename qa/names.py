@@ -42,6 +42,6 @@ def holds_the_name(query: Query, product: Product) -> bool:
 
 
 def _is_held(wanted: Wanted, held: set[str]) -> bool:
-    """Tell whether a term is held, or, of a model's number, begins a longer one: "LC109" for "LC109BK"."""
+    """Tell whether a term is held, or, of a model's number, begins a longer one: "KT40" for "KT40BK"."""
     numbers = [spelling for spelling in wanted.spellings if any(map(str.isdigit, spelling))]
     return wanted.is_among(held) or any(term.startswith(number) for number in numbers for term in held)

@@ -8,7 +8,7 @@ from retrieval.query import parse_question
 from retrieval.schema import Product
 from tests.fakes import ScriptedGenerator, pipeline_over
 
-GAME = Product("GAME", "Cat & Mouse", "The mice race for cheese. By Toytown LC109BK of Lisbon.")
+GAME = Product("GAME", "Cat & Mouse", "The mice race for cheese. By Toytown KT40BK of Lisbon.")
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ GAME = Product("GAME", "Cat & Mouse", "The mice race for cheese. By Toytown LC10
         ("What is Nice for Mice?", False),
         ("who wrote Nice for Mice?", False),
         ("tell me about Cat & Mouse", True),
-        ("is there a Toytown LC109 in the box?", True),
-        ("is there a Toytown LC909 in the box?", False),
+        ("is there a Toytown KT40 in the box?", True),
+        ("is there a Toytown KT90 in the box?", False),
         ("what is nice for mice?", True),  # no name: what mice like
         ("What Is Nice For Mice?", True),  # capitals say nothing
         ("WHAT IS NICE FOR MICE", True),
