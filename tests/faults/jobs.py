@@ -92,7 +92,7 @@ class Job:
                     0
                 ]
             if self.kind == "search":
-                index = HybridIndex.open(self.folder, encoder=encoder, every_byte=True)
+                index = HybridIndex.open(self.folder, encoder=encoder, rerank="none", every_byte=True)
                 index.search_batch(QUESTIONS)
                 return index
             if self.kind == "compact":
