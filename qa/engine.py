@@ -10,21 +10,20 @@ from pathlib import Path
 from time import perf_counter
 
 from qa.answers import Answer, AnswerStream
-from qa.conversation import Chat, ask_back, lookalikes_named, meant_by
+from qa.conversation import Chat, ask_back, meant_by
 from qa.decision import Decision, Signals, read_signals
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.choice import find_generator
 from qa.judging import Asked, judge, statements_of
-from qa.names import holds_the_name
-from retrieval.context import PROMPT_PRODUCTS, choose_context, without_the_least
+from qa.looking import look
+from retrieval.context import PROMPT_PRODUCTS, without_the_least
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
-from retrieval.index import DEFAULT_K, HybridIndex
+from retrieval.index import HybridIndex
 from retrieval.models import DEFAULT_LANGUAGE_MODEL
 from retrieval.prompt import build_messages, read_completion
-from retrieval.query import Query, parse_question
-from retrieval.schema import Hit, Product
+from retrieval.query import parse_question
 
 DEFAULT_INDEX = "indexes/sample"
 _BATCH = 8
@@ -214,33 +213,16 @@ class ProductQA:
     def look(
         self, questions: Sequence[str], *, product: str | None = None, min_confidence: float | None = None
     ) -> list[Asked]:
-        """Do all that comes before the language model: search, rank the evidence, decide. See ``answer``."""
-        began = perf_counter()
-        queries = [self.index.query(question) for question in questions]
-        named: list[tuple[Product, ...]]
-        if product is None:
-            found = self.index.search_queries(queries, max(self.k, DEFAULT_K))
-            searched = perf_counter()
-            named = [lookalikes_named(query, hits) for query, hits in zip(queries, found, strict=True)]
-            fit = [_fit_to_answer(*each)[: self.k] for each in zip(queries, found, named, strict=True)]
-        else:
-            known = self.index.product(product)
-            if known is None:
-                raise UsageError(f"No product {product} in {self.index.folder}.")
-            found = fit = [[Hit(known, rank=1, score=1.0)] for _ in questions]
-            searched = perf_counter()
-            named = [() for _ in questions]
-        contexts = choose_context(self.ranker, list(zip(queries, fit, strict=True)))
-        asked = []
-        for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
-            signals = read_signals(query, context)
-            probable = self.decision.probabilities(signals, product_is_known=product is not None)
-            status = self.decision.decide(probable, min_confidence) if context.shown else "no_match"
-            alike = meant if len(meant) > 1 and status != "no_match" else ()
-            asked.append(Asked(query, tuple(hits), context, probable, status, alike, None, {}))
-        steps = {"search": searched - began, "context": perf_counter() - searched}
-        spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
-        return [replace(each, milliseconds=spent) for each in asked]
+        """Do all that comes before the language model: see ``qa.looking``, and ``answer`` for the arguments."""
+        return look(
+            self.index,
+            self.ranker,
+            self.decision,
+            questions,
+            products=self.k,
+            product=product,
+            min_confidence=min_confidence,
+        )
 
     def _prompted(self, asked: Sequence[Asked]) -> list[Asked]:
         """Add the prompts of the questions that the language model is to answer."""
@@ -291,15 +273,6 @@ class ProductQA:
                 for each, question in zip(said, asked, strict=True)
             ]
         return answers
-
-
-def _fit_to_answer(query: Query, hits: Sequence[Hit], meant: Sequence[Product]) -> list[Hit]:
-    """Return the hits to answer from: none, if the first is not what the question names.
-
-    The one product that is meant comes first; several, of which it must be asked back, change nothing.
-    """
-    ordered = sorted(hits, key=lambda hit: hit.product not in meant) if len(meant) == 1 else list(hits)
-    return ordered if ordered and holds_the_name(query, ordered[0].product) else []
 
 
 def _concluded(asked: Asked, said: Completion = _NOTHING, generated: float = 0.0) -> Answer:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.batches import TOKENS_AT_ONCE, batches_by_length
 from retrieval.errors import EncoderMismatch, ModelNotFound
 from retrieval.models import (
     ADAPTER_CONFIG,
@@ -27,14 +28,7 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
-from retrieval.openvino_runtime import (
-    TOKENS_AT_ONCE,
-    ConvertedReader,
-    batches_by_length,
-    convert_reader,
-    converted_once,
-    openvino_is_fastest,
-)
+from retrieval.openvino_runtime import ConvertedReader, convert_reader, converted_once, openvino_is_fastest
 from retrieval.static import WordTokenizer
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ import importlib.metadata
 import importlib.util
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.batches import TOKENS_AT_ONCE, batches_by_length
 from retrieval.machine import has_gpu
 from retrieval.models import cache_folder, cpu_gains_from_bfloat16, made_once
 
@@ -24,8 +25,6 @@ MODEL, TOKENIZER = "model.xml", "tokenizer.json"
 _FACTS = "facts.json"
 _VERSION = 2
 """Of what is converted: goes up with every change of a graph or of what stands beside it."""
-TOKENS_AT_ONCE = 512
-"""As many as keep the activations in a processor's cache."""
 _EXAMPLE = (2, 7)
 
 
@@ -76,23 +75,6 @@ def save_converted(
         warnings.simplefilter("ignore")  # tracing warns of branches that are taken alike for every input
         model = openvino.convert_model(network.eval(), example_input=dict(example), input=list(shapes.items()))
     openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
-
-
-def batches_by_length(lengths: Sequence[int], at_once: int) -> Iterator[list[int]]:
-    """Divide numbers of texts into batches, the shortest first.
-
-    Args:
-        lengths: Of each text, in tokens.
-        at_once: Tokens of a batch, its padding counted; a longer text has a batch of its own.
-    """
-    batch: list[int] = []
-    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[number] > at_once:
-            yield batch
-            batch = []
-        batch.append(number)
-    if batch:
-        yield batch
 
 
 class ConvertedReader:

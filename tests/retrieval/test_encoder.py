@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.encoder import SentenceTransformerEncoder, batches_by_length
+from retrieval.batches import batches_by_length
+from retrieval.encoder import SentenceTransformerEncoder
 from retrieval.models import BASE_ENCODER, resolve_model
 from retrieval.static import WordTokenizer
 from tests.conftest import require_models
