@@ -38,7 +38,7 @@ from retrieval.snippet import candidates
 
 _CERTAIN = 1e-6
 _SEARCHED_AT_ONCE = 256
-_PAIRS_AT_ONCE = 48
+_PAIRS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
