@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qa.answer_types import type_evidence
 from qa.answers import Status
 from retrieval.context import Context
 from retrieval.errors import UsageError
@@ -23,16 +23,6 @@ from retrieval.query import Query
 DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
 _SHIPPED = Path(__file__).parent / "decision.json"
 _FORMAT = "product-qa-decision"
-_ASKS_WHO = re.compile(
-    r"\b(?:who (?:wrote|illustrated|edited|made|makes|publish\w+)|written by|by whom|quem (?:escreveu|fez|ilustrou)"
-    r"|(?:who|what|quem|qual)(?: i|'|\u2019)?s? (?:é )?(?:the |o |a )?(?:name of the )?"
-    r"(?:author|writer|illustrator|autora?))\b",
-    re.IGNORECASE,
-)
-_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*\.?\s+(?:[A-Z][\w'\u2019-]*\.?\s+)*[A-Z][\w'\u2019-]+|\bby [A-Z]")
-"""Words with capitals, one after the other. Those of a title are no name by that alone."""
-_BY = re.compile(r"\bby [A-Z]")
-_NAMELESS = 4.0
 
 
 class Signals(NamedTuple):
@@ -48,14 +38,8 @@ class Signals(NamedTuple):
 
 
 def read_signals(query: Query, context: Context) -> Signals:
-    """Return what a decision rests on.
-
-    Where the question asks who made something and nothing that is shown holds a name, the log-odds are lowered: the
-    ranker takes what a book is about for an answer to who wrote it.
-    """
-    named = any(_BY.search(shown.product.title) or any(map(_NAME.search, shown.spans)) for shown in context.shown)
-    nameless = bool(_ASKS_WHO.search(query.text)) and not named
-    return Signals(context.matches, context.answers - _NAMELESS * nameless)
+    """Return what a decision rests on: what search and ranker say, and whether the type that is asked for is shown."""
+    return Signals(context.matches, context.answers + type_evidence(query.text, context.shown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,58 @@
+"""Expected answer types (Li and Roth, "Learning question classifiers", COLING 2002): a name, an age.
+
+The evidence ranker takes what a book is about for an answer to who wrote it, and doubts that "from birth to 3 years"
+tells whether something is for a baby. For other types, numbers among them, it needs no help: see docs/log.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from retrieval.context import Shown
+
+_ASKS_WHO = re.compile(
+    r"\b(?:who (?:wrote|illustrated|edited|made|makes|publish\w+)|written by|by whom|quem (?:escreveu|fez|ilustrou)"
+    r"|(?:who|what|quem|qual)(?: i|'|\u2019)?s? (?:é )?(?:the |o |a )?(?:name of the )?"
+    r"(?:author|writer|illustrator|autora?))\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*\.?\s+(?:[A-Z][\w'\u2019-]*\.?\s+)*[A-Z][\w'\u2019-]+|\bby [A-Z]")
+"""Words with capitals, one after the other. Those of a title are no name by that alone."""
+_BY = re.compile(r"\bby [A-Z]")
+_NAMELESS = -4.0
+
+_NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_ASKS_AGE = re.compile(
+    r"\b(?:(?:what|which|youngest|minimum|recommended|suitable) ages?|age (?:range|group|limit|is|for)"
+    r"|how old (?:should|must|do|does)|(?:for|to) (?:an? |my |the |our )?(?:baby|babies|toddlers?|newborns?|infants?)"
+    rf"|{_NUMBER}[ -](?:year|month)s?[ -]olds?"
+    r"|(?:que|qual|qual a) idade|idade m[ií]nima|crianças? de \w+ anos|bebês?)\b",
+    re.IGNORECASE,
+)
+_AGE = re.compile(
+    rf"\b(?:(?:ages?|aged|over|under|above|age of|from) {_NUMBER}\b|{_NUMBER} ?\+? ?-?(?:months?|years?|yrs?)\b"
+    r"|birth\b|newborns?\b|bab(?:y|ies)\b|toddlers?\b|infants?\b)",
+    re.IGNORECASE,
+)
+_TELLS_AGE = 2.0
+
+
+def type_evidence(question: str, shown: Sequence[Shown]) -> float:
+    """Return log-odds to add to the ranker's, that what is shown answers; 0 where no type is expected.
+
+    Who made something is less probably answered where nothing that is shown holds a name; from or for which age
+    something is, more probably where the span that answers best tells an age, and less where it does not.
+
+    Args:
+        question: As it was asked.
+        shown: The products that are shown, best first.
+    """
+    if not shown:
+        return 0.0
+    if _ASKS_WHO.search(question):
+        named = any(_BY.search(each.product.title) or any(map(_NAME.search, each.spans)) for each in shown)
+        return 0.0 if named else _NAMELESS
+    if _ASKS_AGE.search(question):
+        return _TELLS_AGE if _AGE.search(shown[0].spans[0]) else -_TELLS_AGE
+    return 0.0
