@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,6 @@ from tests.conftest import ROOT
 from tests.finetune.tiny_llama import save_tiny_llama, tiny_recipe, write_rows
 
 FSDP = ROOT / "finetune" / "configs" / "fsdp.yaml"
-RECIPE = """model = "{}"
-precision = "float32"
-rank = 4
-alpha = 8
-batch_size = 2
-accumulation = 2
-max_steps = 4
-learning_rate = 5e-3
-warmup_steps = 1
-log_steps = 1
-evaluate_steps = 2
-samples = 0
-"""
 
 
 def losses(run: dict[str, Any]) -> list[float]:
@@ -39,7 +26,9 @@ def losses(run: dict[str, Any]) -> list[float]:
 def test_two_processes_that_share_the_model_learn_what_one_does(tmp_path: Path) -> None:
     model, out = save_tiny_llama(tmp_path / "model"), tmp_path / "adapter"
     rows = write_rows(tmp_path / "rows", evaluation=8)  # as many for each process
-    (tmp_path / "recipe.toml").write_text(RECIPE.format(model), encoding="utf-8")
+    recipe = tiny_recipe(model, samples=0, max_steps=4)
+    lines = [f"{key} = {json.dumps(value)}\n" for key, value in asdict(recipe).items()]
+    (tmp_path / "recipe.toml").write_text("".join(lines), encoding="utf-8")
     config = yaml.safe_load(FSDP.read_text(encoding="utf-8")) | {"use_cpu": True, "mixed_precision": "no"}
     (tmp_path / "fsdp.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     command = [
@@ -52,8 +41,8 @@ def test_two_processes_that_share_the_model_learn_what_one_does(tmp_path: Path) 
     assert ran.returncode == 0, ran.stderr[-3_000:]
 
     shared = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    recipe = replace(tiny_recipe(model, samples=0, max_steps=4), accumulation=4)  # as many rows a step
-    alone = train(recipe, rows, tmp_path / "alone")
+    as_many_rows = replace(recipe, accumulation=2 * recipe.accumulation)
+    alone = train(as_many_rows, rows, tmp_path / "alone")
     assert losses(shared) == pytest.approx(losses(alone), rel=1e-3)
     weights, expected = (load_file(folder / "adapter_model.safetensors") for folder in (out, tmp_path / "alone"))
     assert {name: tensor.shape for name, tensor in weights.items()} == {

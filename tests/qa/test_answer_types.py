@@ -15,7 +15,7 @@ def evidence(question: str, span: str, title: str = "Nice for Mice") -> float:
     "question", ["who wrote Nice for Mice?", "who's the author of nice for mice", "quem escreveu?"]
 )
 def test_who_made_it_is_not_answered_by_words_without_a_name(question: str) -> None:
-    assert evidence(question, "A family of mice hunts for supper.") < 0
+    assert evidence(question, "A family of mice hunts for supper.") == -4.0
     assert evidence(question, "A family of mice hunts for supper.", title="Nice for Mice by Ann Lee") == 0
     assert evidence(question, "Written by Ann Lee for her sons.") == 0
 
@@ -33,9 +33,9 @@ def test_who_made_it_is_not_answered_by_words_without_a_name(question: str) -> N
 )
 def test_for_which_age_is_answered_by_an_age(question: str) -> None:
     for span in ("Suitable from birth to 3 years.", "For ages 2 to 5.", "NOT FOR CHILDREN UNDER THREE.", "18 months +"):
-        assert evidence(question, span) > 0
+        assert evidence(question, span) == 2.0
     for span in ("A family of mice hunts for supper.", "16 pages, 6 x 6 inches.", "Of an appropriate age."):
-        assert evidence(question, span) < 0
+        assert evidence(question, span) == -2.0
 
 
 def test_other_questions_expect_no_type() -> None:
