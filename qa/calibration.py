@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,10 @@ _INVERSE_PENALTY = 0.3
 def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int = 0) -> Decision:
     """Fit a multinomial logistic regression from signals to statuses, and choose the threshold of answering.
 
-    The threshold is the highest that declines at most 12 % of the answerable questions, by probabilities from five
-    folds: each question's come from a fit without it. Ambiguous questions are left out.
+    The threshold is the highest at which at most 12 % of the answerable questions are declined. Those that nothing
+    found fits are among them, but not learned from, as they are declined whatever their signals. Ambiguous questions
+    are left out. What the facts of the decision tell is measured by five folds: each question's probabilities come
+    from a fit without it.
 
     Args:
         pipeline: What gives the signals.
@@ -48,17 +51,32 @@ def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int =
     from sklearn.preprocessing import StandardScaler
 
     asked = [question for question in questions if question.kind in RIGHT_STATUS]
-    right = np.asarray([DECIDED.index(RIGHT_STATUS[question.kind]) for question in asked])
+    found = pipeline.signals_of([question.question for question in asked])
+    fitting = [(question.kind, signals) for question, signals in zip(asked, found, strict=True) if signals.matches]
+    right = np.asarray([DECIDED.index(RIGHT_STATUS[kind]) for kind, _ in fitting])
+    signals = np.asarray([signals for _, signals in fitting])
     few = [status for place, status in enumerate(DECIDED) if (right == place).sum() < _FOLDS]
     if few:
         raise UsageError(f"Too few questions whose right status is {', '.join(few)}; {_FOLDS} are needed of each.")
-    signals = np.asarray(pipeline.signals_of([question.question for question in asked]))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1_000))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba")
-    threshold = float(np.quantile(unseen[right == 0, 0], MOST_REFUSED, method="lower"))
     model.fit(signals, right)
-    return Decision(_unscaled(model), round(threshold, 4), _facts(unseen, right, threshold, seed))
+    answerable = sum(RIGHT_STATUS[question.kind] == "answered" for question in asked)
+    threshold = _threshold(model.predict_proba(signals)[right == 0, 0], answerable)
+    return Decision(_unscaled(model), threshold, _facts(unseen, right, threshold, seed))
+
+
+def _threshold(probable: NDArray[np.float64], answerable: int) -> float:
+    """Return the highest threshold that declines at most 12 % of the answerable questions, to four digits.
+
+    Args:
+        probable: For those that something fits, the probability that it is right to answer.
+        answerable: How many there are in all.
+    """
+    declined_anyway = answerable - len(probable)
+    lowest_answered = np.sort(probable)[max(0, int(MOST_REFUSED * answerable) - declined_anyway)]
+    return math.floor(lowest_answered * 10_000) / 10_000
 
 
 def _unscaled(model: Any) -> dict[Status, list[float]]:
