@@ -10,19 +10,21 @@ from typing import NamedTuple
 from retrieval.evidence import NOTHING, EvidenceRanker, candidate
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.snippet import candidates, take_best
+from retrieval.snippet import candidates, take_best, take_first
 from retrieval.text import terms
 
 PROMPT_PRODUCTS = 2
 WORDS_PER_PRODUCT = 60
 FITTING_SHARE = 0.7
 """Products that match the question less than this share as well as the best one are not answered from. Development
-questions chose it and the next three."""
+questions chose it and the next four."""
 ALMOST_AS_WELL = 0.5
 """A second span whose log-odds are at most this much below the best one's is said with it, if there is room."""
 MOST_WORDS_SAID = 40
+ABOUT_AS_WELL = 1.0
+"""Spans whose log-odds are at most this much below the best one's are shown first, then the beginning of the rest."""
 FAR_BELOW = 3.0
-"""Spans whose log-odds are this much below the best one's are not shown: beyond that, none held the evidence."""
+"""Products whose spans all have log-odds this much below the best one's are not shown."""
 
 
 class Shown(NamedTuple):
@@ -30,7 +32,7 @@ class Shown(NamedTuple):
 
     Attributes:
         product: The product.
-        spans: The spans of its content that are shown, the one that answers best first.
+        spans: The spans of its content that are shown: those that answer, the best one first, then early ones.
         odds: Log-odds of the title and of each span that it answers, against that nothing does.
     """
 
@@ -107,7 +109,7 @@ def choose_context(
         for hit, of_hit in zip(hits, of_one, strict=True):
             nothing, *scored = (next(scores) for _ in range(1 + len(of_hit)))
             odds = {text: score - nothing for text, score in zip(of_hit, scored, strict=True)}
-            spans = take_best(of_hit[1:], scored[1:], max_words)
+            spans = _spans(of_hit[1:], scored[1:], max_words)
             found.append(Shown(hit.product, spans, tuple(odds[text] for text in (hit.product.title, *spans))))
             answers.append(log(sum(map(exp, odds.values()))))
         products = tuple(hit.product for hit in hits)
@@ -122,22 +124,34 @@ def _fitting(query: Query, hits: Sequence[Hit], share: float) -> tuple[list[Hit]
     return [hit for hit, value in zip(hits, matches, strict=True) if value >= best * share], best
 
 
+def _spans(found: Sequence[str], odds: Sequence[float], max_words: int) -> tuple[str, ...]:
+    """Choose what is shown of the pieces of a description: those that answer about as well as the best, then the first.
+
+    What a product is its description tells first, and what the ranker overlooks often stands near the beginning.
+    """
+    least = max(odds, default=0.0) - ABOUT_AS_WELL
+    answering = [place for place, value in enumerate(odds) if value >= least]
+    room = min(max_words, MOST_WORDS_SAID)
+    best = take_best([found[place] for place in answering], [odds[place] for place in answering], room)
+    return best + take_first([piece for piece in found if piece not in best], max_words - _words(best))
+
+
+def _words(spans: Sequence[str]) -> int:
+    return sum(len(span.split()) for span in spans)
+
+
 def _worth_showing(found: Sequence[Shown]) -> tuple[Shown, ...]:
-    """Leave out spans that answer far less well than the best one, and products of which nothing is left."""
-    least = max((odds for shown in found for odds in shown.odds[1:]), default=0.0) - FAR_BELOW
-    kept = [_with_spans(shown, sum(odds >= least for odds in shown.odds[1:])) for shown in found]
-    return tuple(shown for shown in kept if shown.spans)
-
-
-def _with_spans(shown: Shown, count: int) -> Shown:
-    return Shown(shown.product, shown.spans[:count], shown.odds[: 1 + count])
+    """Leave out products that answer far less well than the best one."""
+    with_spans = [shown for shown in found if shown.spans]
+    least = max((shown.odds[1] for shown in with_spans), default=0.0) - FAR_BELOW
+    return tuple(shown for shown in with_spans if shown.odds[1] >= least)
 
 
 def answering_spans(shown: Shown) -> tuple[str, ...]:
     """Return the span of a product that answers best, then a second where that answers almost as well and is short."""
     both = shown.spans[:2]
     as_well = shown.odds[len(both)] >= shown.odds[1] - ALMOST_AS_WELL
-    return both if as_well and len(" ".join(both).split()) <= MOST_WORDS_SAID else both[:1]
+    return both if as_well and _words(both) <= MOST_WORDS_SAID else both[:1]
 
 
 def without_the_least(context: Context) -> Context | None:
@@ -149,7 +163,8 @@ def without_the_least(context: Context) -> Context | None:
     fullest = max(range(len(context.shown)), key=lambda place: (len(context.shown[place].spans), place), default=0)
     shown = list(context.shown)
     if shown and len(shown[fullest].spans) > 1:
-        shown[fullest] = _with_spans(shown[fullest], len(shown[fullest].spans) - 1)
+        product, spans, odds = shown[fullest]
+        shown[fullest] = Shown(product, spans[:-1], odds[:-1])
     elif len(shown) > 1:
         shown.pop()
     else:

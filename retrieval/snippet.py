@@ -76,6 +76,22 @@ def take_best(spans: Sequence[str], scores: Sequence[float], max_words: int) -> 
     return tuple(taken)
 
 
+def take_first(spans: Sequence[str], max_words: int) -> tuple[str, ...]:
+    """Take the first spans that fit together; one that does not makes room for the next.
+
+    Args:
+        spans: Verbatim spans of a description.
+        max_words: Words allowed in all.
+    """
+    taken: list[str] = []
+    for span in spans:
+        length = len(span.split())
+        if length <= max_words:
+            taken.append(span)
+            max_words -= length
+    return tuple(taken)
+
+
 def lead(content: str, max_words: int, spans: Sequence[str] = ()) -> tuple[str, ...]:
     """Take the first pieces of a description, as many as fit beside spans of it that are taken anyway.
 

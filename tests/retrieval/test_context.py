@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from retrieval.context import FAR_BELOW, Shown, choose_context, match
+from retrieval.context import ABOUT_AS_WELL, FAR_BELOW, Shown, choose_context, match
 from retrieval.evidence import NOTHING
 from retrieval.query import parse_question
 from retrieval.schema import Hit, Product
@@ -55,17 +55,24 @@ def test_a_product_that_matches_far_less_well_is_not_even_read() -> None:
     assert f"Bamboo Desk: {NOTHING}" in ranker.read
 
 
-def test_spans_far_below_the_best_are_left_out_and_with_them_their_product() -> None:
+def test_a_product_that_answers_far_less_well_is_not_shown() -> None:
     query = parse_question("bamboo desk")
     desk = Product("DESK3", "Bamboo Desk, Small", "One drawer.")
     far = Scores(bamboo=FAR_BELOW + 0.1, Seats=0.0, drawer=0.0)
     (context,) = choose_context(far, [(query, hits_of(BAMBOO, desk))])
     assert context.fitting == (BAMBOO, desk)
-    assert context.shown == (Shown(BAMBOO, ("A top of bamboo.",), (0.0, context.shown[0].odds[1])),)
+    assert context.shown == (Shown(BAMBOO, ("A top of bamboo.", "Seats two."), (0.0, FAR_BELOW + 0.1, 0.0)),)
     near = Scores(bamboo=FAR_BELOW - 0.1)
     (context,) = choose_context(near, [(query, hits_of(BAMBOO, desk))])
     assert [shown.product for shown in context.shown] == [BAMBOO, desk]
-    assert context.shown[0].spans == ("A top of bamboo.", "Seats two.")
+
+
+def test_what_answers_about_as_well_is_shown_first_and_then_the_beginning() -> None:
+    spans = ["It is round.", "It is red.", "It is new.", "It has three legs of oak.", "It is old."]
+    stool = Product("STOOL1", "Stool", " ".join(spans))
+    ranker = Scores(old=3.0, new=3.1 - ABOUT_AS_WELL, red=2.9 - ABOUT_AS_WELL)
+    (context,) = choose_context(ranker, [(parse_question("is the stool old?"), hits_of(stool))], max_words=12)
+    assert context.shown[0].spans == ("It is old.", "It is new.", "It is round.", "It is red.")
 
 
 def test_nothing_found_shows_nothing() -> None:

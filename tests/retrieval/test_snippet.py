@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from retrieval.lexical import inverse_document_frequency
 from retrieval.query import Query, Wanted, parse_question
 from retrieval.schema import Product
-from retrieval.snippet import PIECE_WORDS, candidates, lead, pieces, take_best
+from retrieval.snippet import PIECE_WORDS, candidates, lead, pieces, take_best, take_first
 from retrieval.text import clean, sentences
 
 CONTENT = (
@@ -49,6 +49,11 @@ def test_the_best_spans_come_first_and_one_that_does_not_fit_makes_room() -> Non
     assert take_best(["a", "b"], [1.0, 1.0], max_words=60) == ("a", "b")
     assert take_best(["word " * PIECE_WORDS], [1.0], max_words=1) == ("word " * PIECE_WORDS,)
     assert take_best([], [], max_words=60) == ()
+
+
+def test_the_first_spans_come_in_their_order_and_one_that_does_not_fit_makes_room() -> None:
+    assert take_first(["a b", "c d e", "f", "g"], 4) == ("a b", "f", "g")
+    assert take_first(["a b"], 1) == take_first([], 9) == ()
 
 
 PIECES = st.sampled_from(
