@@ -35,31 +35,28 @@ OURS, NOTEBOOK, ASKED_ALONE = "tuned+retrieval", "notebook", "tuned"
 _ADAPTER = "adapter"
 
 
-def result_of(report: Path, notebook: Path | None = None) -> dict[str, Any]:
+def result_of(run: EarlierRun, notebook: EarlierRun | None = None) -> dict[str, Any]:
     """Return what the result file says of a finished run.
 
     Args:
-        report: Folder that ``qa evaluate`` wrote.
-        notebook: Folder of a run over the same questions, whose arm ``tuned`` is the notebook's adapter asked alone.
+        run: What ``qa evaluate`` wrote.
+        notebook: A run over the same questions, whose arm ``tuned`` is the notebook's adapter asked alone.
 
     Raises:
         UsageError: The two runs differ in more than the adapter.
     """
-    run = EarlierRun.read(report)
     results = run.results
     kept = ("facts", "took", "python", "versions", "hardware", "groups", "seen", "robustness")
     told = {name: results[name] for name in kept}
-    arms, estimates, commands = dict(results["arms"]), list(results["estimates"]), [_shown(results["command"], report)]
+    arms, estimates, commands = dict(results["arms"]), list(results["estimates"]), [_shown(run)]
     differences = results["differences"]
     if notebook is not None:
-        other = EarlierRun.read(notebook)
-        check_alike(results["facts"], other.results["facts"])
-        told["notebook_adapter"] = other.results["facts"][_ADAPTER]
-        arms[NOTEBOOK] = other.results["arms"][ASKED_ALONE]
-        own = [each | {"arm": NOTEBOOK} for each in other.results["estimates"] if each["arm"] == ASKED_ALONE]
-        estimates += own
-        commands.append(_shown(other.results["command"], notebook))
-        tables = run.tables | {NOTEBOOK: other.tables[ASKED_ALONE]}
+        check_alike(results["facts"], notebook.results["facts"])
+        told["notebook_adapter"] = notebook.results["facts"][_ADAPTER]
+        arms[NOTEBOOK] = notebook.results["arms"][ASKED_ALONE]
+        estimates += [each | {"arm": NOTEBOOK} for each in notebook.results["estimates"] if each["arm"] == ASKED_ALONE]
+        commands.append(_shown(notebook))
+        tables = run.tables | {NOTEBOOK: notebook.tables[ASKED_ALONE]}
         everything = {EVERYTHING: np.arange(results["facts"]["questions"]["count"])}
         _, found = compare_arms(tables, FIGURES, everything, results["facts"]["seed"], lambda *_: None)
         differences = [each.as_dict() for each in found]  # anew: one more arm is more pairs to correct for
@@ -92,10 +89,10 @@ def figures_of(estimates: list[dict[str, Any]]) -> dict[str, Any]:
     return told
 
 
-def _shown(command: str, report: Path) -> str:
+def _shown(run: EarlierRun) -> str:
     """Leave out of a command where things lie on this machine."""
     data = os.environ.get("PRODUCT_QA_DATA")
-    command = command.replace(str(report), report.name)
+    command = run.results["command"].replace(str(run.folder), run.folder.name)
     return command.replace(data, "$PRODUCT_QA_DATA") if data else command
 
 
@@ -106,14 +103,15 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="keep the answers, too: only of a catalogue of our own")
     parser.add_argument("--name", required=True, help="name of the result file")
     options = parser.parse_args()
-    result = result_of(options.report, options.notebook)
+    run = EarlierRun.read(options.report)
+    result = result_of(run, EarlierRun.read(options.notebook) if options.notebook else None)
     path = RESULTS / f"{options.name}.json"
     text = json.dumps(result, indent=1, ensure_ascii=False)
     text = re.sub(r'{\s+"value": [^{}]*}', lambda figure: " ".join(figure[0].split()), text)  # a figure a line
     path.write_text(text + "\n", encoding="utf-8")
     if options.whole:
         shutil.copyfile(options.report / ANSWERS, path.with_suffix(".jsonl"))
-    save_confidence(path.with_name(f"{options.name}-confidence.png"), EarlierRun.read(options.report).tables)
+    save_confidence(path.with_name(f"{options.name}-confidence.png"), run.tables)
 
 
 if __name__ == "__main__":

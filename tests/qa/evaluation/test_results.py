@@ -17,6 +17,7 @@ from qa.evaluation import Settings
 from qa.evaluation.arms import ARMS
 from qa.evaluation.asking import OpenedPipelines
 from qa.evaluation.conditions import PRODUCTS_SHOWN, WORDS_REMOVED
+from qa.evaluation.earlier import EarlierRun
 from qa.evaluation.errors import EvaluationError
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
@@ -40,7 +41,7 @@ def reports(settings: Settings, index: HybridIndex, blank_plots: None) -> tuple[
 
 
 def test_a_result_file_holds_figures_and_no_text(reports: tuple[Path, Path]) -> None:
-    result = result_of(reports[0])
+    result = result_of(EarlierRun.read(reports[0]))
     told = json.dumps(result)
     for line in lines_of(reports[0]):
         assert line["question"] not in told
@@ -55,11 +56,12 @@ def test_a_result_file_holds_figures_and_no_text(reports: tuple[Path, Path]) -> 
 def test_curves_are_kept(settings: Settings, index: HybridIndex, blank_plots: None) -> None:
     registry = {"tuned+retrieval": replace(REGISTRY["extractive"], name="tuned+retrieval")}
     run(replace(settings, arms=("tuned+retrieval",), robustness=True), index, registry=registry)
-    assert {point["curve"] for point in result_of(settings.out)["robustness"]} == {PRODUCTS_SHOWN, WORDS_REMOVED}
+    points = result_of(EarlierRun.read(settings.out))["robustness"]
+    assert {point["curve"] for point in points} == {PRODUCTS_SHOWN, WORDS_REMOVED}
 
 
 def test_the_notebook_is_an_arm_beside_ours_compared_question_by_question(reports: tuple[Path, Path]) -> None:
-    result = result_of(*reports)
+    result = result_of(*map(EarlierRun.read, reports))
     assert set(result["arms"]) == {"tuned+retrieval", "notebook"}
     assert result["figures"]["all"]["notebook"]["coverage"]["value"] == 1.0
     gap = next(each for each in result["differences"] if each["figure"] == "correct")
@@ -76,7 +78,7 @@ def test_differences_from_the_notebook_are_corrected_with_all_others(
     run(more, index, registry={"tuned+retrieval": ours, "copy": REGISTRY["copy"]})
     by_pair = {
         (each["arm"], each["other"]): each
-        for each in result_of(more.out, reports[1])["differences"]
+        for each in result_of(EarlierRun.read(more.out), EarlierRun.read(reports[1]))["differences"]
         if each["figure"] == "groundedness"
     }
     assert set(by_pair) == {("tuned+retrieval", "copy"), ("tuned+retrieval", "notebook")}
@@ -101,7 +103,7 @@ def test_the_command_writes_figures_a_line_each_and_answers_only_when_told(
     monkeypatch.setattr("sys.argv", [*command, "figures"])
     answers.main()
     text = (tmp_path / "figures.json").read_text(encoding="utf-8")
-    assert json.loads(text)["figures"] == result_of(*reports)["figures"]
+    assert json.loads(text)["figures"] == result_of(*map(EarlierRun.read, reports))["figures"]
     assert '"coverage": { "value": 1.0, "interval_95": [ 1.0, 1.0 ], "n": 24 }' in text
     assert not (tmp_path / "figures.jsonl").exists()
     drawn = (tmp_path / "figures-confidence.png").read_bytes()
