@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file
 
@@ -45,6 +46,6 @@ def test_two_processes_that_share_the_model_learn_what_one_does(tmp_path: Path) 
     alone = train(as_many_rows, rows, tmp_path / "alone")
     assert losses(shared) == pytest.approx(losses(alone), rel=1e-3)
     weights, expected = (load_file(folder / "adapter_model.safetensors") for folder in (out, tmp_path / "alone"))
-    assert {name: tensor.shape for name, tensor in weights.items()} == {
-        name: tensor.shape for name, tensor in expected.items()
-    }
+    assert weights.keys() == expected.keys()
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-4)
