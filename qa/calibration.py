@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.answers import Status
-from qa.decision import DECIDED, Decision, Signals
+from qa.decision import DECIDED, Decision, Signals, read_signals
 from retrieval.errors import UsageError
 from retrieval.question_file import Kind, Question
 
@@ -32,10 +32,9 @@ _INVERSE_PENALTY = 0.3
 def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int = 0) -> Decision:
     """Fit a multinomial logistic regression from signals to statuses, and choose the threshold of answering.
 
-    The threshold is the highest at which at most 12 % of the answerable questions are declined. Those that nothing
-    found fits are among them, but not learned from, as they are declined whatever their signals. Ambiguous questions
-    are left out. What the facts of the decision tell is measured by five folds: each question's probabilities come
-    from a fit without it.
+    The threshold is the highest at which at most 12 % of the answerable questions are declined, those among them that
+    are declined whatever their signals. Ambiguous questions are left out. What the facts of the decision tell is
+    measured by five folds: each question's probabilities come from a fit without it.
 
     Args:
         pipeline: What gives the signals.
@@ -51,10 +50,10 @@ def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int =
     from sklearn.preprocessing import StandardScaler
 
     asked = [question for question in questions if question.kind in RIGHT_STATUS]
-    found = pipeline.signals_of([question.question for question in asked])
-    fitting = [(question.kind, signals) for question, signals in zip(asked, found, strict=True) if signals.matches]
-    right = np.asarray([DECIDED.index(RIGHT_STATUS[kind]) for kind, _ in fitting])
-    signals = np.asarray([signals for _, signals in fitting])
+    found = pipeline.look([question.question for question in asked], min_confidence=0.0)
+    right = np.asarray([DECIDED.index(RIGHT_STATUS[question.kind]) for question in asked])
+    signals = np.asarray([read_signals(each.query, each.context) for each in found])
+    fits = np.asarray([each.status == "answered" for each in found])
     few = [status for place, status in enumerate(DECIDED) if (right == place).sum() < _FOLDS]
     if few:
         raise UsageError(f"Too few questions whose right status is {', '.join(few)}; {_FOLDS} are needed of each.")
@@ -62,8 +61,7 @@ def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int =
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba")
     model.fit(signals, right)
-    answerable = sum(RIGHT_STATUS[question.kind] == "answered" for question in asked)
-    threshold = _threshold(model.predict_proba(signals)[right == 0, 0], answerable)
+    threshold = _threshold(model.predict_proba(signals)[(right == 0) & fits, 0], (right == 0).sum())
     return Decision(_unscaled(model), threshold, _facts(unseen, right, threshold, seed))
 
 

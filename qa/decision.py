@@ -37,6 +37,9 @@ class Signals(NamedTuple):
     answers: float
 
 
+NOTHING_FITS = Signals(0.0, 0.0)
+
+
 def read_signals(query: Query, context: Context) -> Signals:
     """Return what a decision rests on: what search and ranker say, and whether the type that is asked for is shown."""
     return Signals(context.matches, context.answers + type_evidence(query.text, context.shown))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import inf
 from pathlib import Path
 from time import perf_counter
 
 from qa.answers import Answer, AnswerStream
 from qa.conversation import Chat, ask_back, meant_by
-from qa.decision import Decision, Signals, read_signals
+from qa.decision import Decision
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.choice import find_generator
 from qa.judging import Asked, judge, statements_of
@@ -181,11 +180,6 @@ class ProductQA:
             said = iter(completions)
             answers += [_concluded(each, next(said), spent) if each.prompt else _concluded(each) for each in batch]
         return answers
-
-    def signals_of(self, questions: Sequence[str]) -> list[Signals]:
-        """Return what the decisions on questions rest on."""
-        asked = self.look(questions, min_confidence=inf)
-        return [read_signals(each.query, each.context) for each in asked]
 
     def stream(self, question: str, *, product: str | None = None, min_confidence: float | None = None) -> AnswerStream:
         """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""

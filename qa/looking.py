@@ -7,14 +7,13 @@ from dataclasses import replace
 from time import perf_counter
 
 from qa.conversation import lookalikes_named
-from qa.decision import Decision, read_signals
+from qa.decision import NOTHING_FITS, Decision, read_signals
 from qa.judging import Asked
 from qa.names import holds_the_name
 from retrieval.context import choose_context
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
-from retrieval.query import Query
 from retrieval.schema import Hit, Product
 
 
@@ -49,7 +48,7 @@ def look(
     if product is None:
         found = index.search_queries(queries, max(products, DEFAULT_K))
         named = [lookalikes_named(query, hits) for query, hits in zip(queries, found, strict=True)]
-        fit = [_fit_to_answer(*each)[:products] for each in zip(queries, found, named, strict=True)]
+        fit = [_meant_first(hits, meant)[:products] for hits, meant in zip(found, named, strict=True)]
     else:
         known = index.product(product)
         if known is None:
@@ -60,8 +59,10 @@ def look(
     contexts = choose_context(ranker, list(zip(queries, fit, strict=True)))
     asked = []
     for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
-        probable = decision.probabilities(read_signals(query, context), product_is_known=product is not None)
-        status = decision.decide(probable, min_confidence) if context.shown else "no_match"
+        fits = bool(context.shown) and (product is not None or holds_the_name(query, context.fitting[0]))
+        signals = read_signals(query, context) if fits else NOTHING_FITS
+        probable = decision.probabilities(signals, product_is_known=product is not None)
+        status = decision.decide(probable, min_confidence) if fits else "no_match"
         alike = meant if len(meant) > 1 and status != "no_match" else ()
         asked.append(Asked(query, tuple(hits), context, probable, status, alike, None, {}))
     steps = {"search": searched - began, "context": perf_counter() - searched}
@@ -69,10 +70,6 @@ def look(
     return [replace(each, milliseconds=spent) for each in asked]
 
 
-def _fit_to_answer(query: Query, hits: Sequence[Hit], meant: Sequence[Product]) -> list[Hit]:
-    """Return the hits to answer from: none, if the first is not what the question names.
-
-    The one product that is meant comes first; several, of which it must be asked back, change nothing.
-    """
-    ordered = sorted(hits, key=lambda hit: hit.product not in meant) if len(meant) == 1 else list(hits)
-    return ordered if ordered and holds_the_name(query, ordered[0].product) else []
+def _meant_first(hits: Sequence[Hit], meant: Sequence[Product]) -> list[Hit]:
+    """Put the one product that is meant first; several, of which it must be asked back, change nothing."""
+    return sorted(hits, key=lambda hit: hit.product not in meant) if len(meant) == 1 else list(hits)

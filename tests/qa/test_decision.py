@@ -82,8 +82,8 @@ def test_calibration_learns_to_tell_the_statuses_apart(index: HybridIndex) -> No
     assert decision.facts["questions"] == 24
     assert decision == calibrate(pipeline, asked)
     found = [
-        decision.decide(decision.probabilities(signals), None)
-        for signals in pipeline.signals_of([question.question for question in asked])
+        decision.decide(decision.probabilities(read_signals(each.query, each.context)), None)
+        for each in pipeline.look([question.question for question in asked])
     ]
     assert found[:8] == ["answered"] * 8  # of eight none may be declined
     assert set(found[8:16]) == {"not_in_description"}
