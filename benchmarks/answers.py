@@ -92,7 +92,7 @@ def figures_of(estimates: list[dict[str, Any]]) -> dict[str, Any]:
 def _shown(run: EarlierRun) -> str:
     """Leave out of a command where things lie on this machine."""
     data = os.environ.get("PRODUCT_QA_DATA")
-    command = run.results["command"].replace(str(run.folder), run.folder.name)
+    command: str = run.results["command"].replace(str(run.folder), run.folder.name)
     return command.replace(data, "$PRODUCT_QA_DATA") if data else command
 
 

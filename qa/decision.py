@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,18 +81,18 @@ class Decision:
         """Write it as JSON."""
         path.write_text(json.dumps({"format": _FORMAT} | asdict(self), indent=2) + "\n", encoding="utf-8")
 
-    def probabilities(self, signals: Signals, *, product_is_known: bool = False) -> dict[Status, float]:
+    def probabilities(self, signals: Signals, impossible: Collection[Status] = ()) -> dict[Status, float]:
         """Return the probability that each status is right.
 
         Args:
             signals: Of the question.
-            product_is_known: Whether it is asked of one product; ``no_match`` is impossible then.
+            impossible: Statuses that are not in question.
         """
         given = [*signals, 1.0]
         scores = {
             status: sum(weight * value for weight, value in zip(row, given, strict=True))
             for status, row in self.weights.items()
-            if not (product_is_known and status == "no_match")
+            if status not in impossible
         }
         highest = max(scores.values())
         grown = {status: math.exp(score - highest) for status, score in scores.items()}

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qa.calibration import calibrate
 from qa.decision import DECIDED, Decision, Signals, read_signals
+from qa.engine import ProductQA
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
 from retrieval.context import Context
 from retrieval.errors import UsageError
@@ -14,7 +16,7 @@ from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.question_file import Question
 from retrieval.schema import Product
-from tests.fakes import DECISION, ScriptedGenerator, pipeline_over, shown
+from tests.fakes import DECISION, KeywordRanker, ScriptedGenerator, pipeline_over, shown
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
 SURE, UNSURE = Signals(0.9, 5.0), Signals(0.9, -5.0)
@@ -30,10 +32,10 @@ def test_the_shipped_decision_is_whole_and_follows_the_evidence() -> None:
     assert far["no_match"] > unsure["no_match"]
 
 
-def test_probabilities_are_a_softmax_and_a_known_product_is_there() -> None:
+def test_probabilities_are_a_softmax_over_what_is_possible() -> None:
     found = DECISION.probabilities(Signals(0.25, 1.0))
     assert found == pytest.approx({"answered": 0.6652, "not_in_description": 0.0900, "no_match": 0.2447}, abs=1e-4)
-    known = DECISION.probabilities(Signals(0.25, 1.0), product_is_known=True)
+    known = DECISION.probabilities(Signals(0.25, 1.0), {"no_match"})
     assert known == pytest.approx({"answered": 0.8808, "not_in_description": 0.1192}, abs=1e-4)
 
 
@@ -61,6 +63,17 @@ def test_the_pipeline_declines_what_is_not_sure_enough(index: HybridIndex) -> No
     assert (declined.text, declined.product.uid) == (NOT_IN_DESCRIPTION, "TENT1")
     assert declined.confidence < 1 - answer.confidence + 0.001
     assert "".join(pipeline.stream(QUESTION, min_confidence=0.9999)) == NOT_IN_DESCRIPTION
+
+
+def test_what_a_product_is_its_description_says(index: HybridIndex) -> None:
+    never_sure = replace(DECISION, weights=DECISION.weights | {"not_in_description": (0.0, 0.0, 50.0)})
+    pipeline = ProductQA(index, None, ranker=KeywordRanker(), decision=never_sure)
+    declined = pipeline.answer(QUESTION)
+    assert declined.status == "not_in_description"
+    assert declined.product is not None
+    title = declined.product.title
+    assert pipeline.answer(f"What is the {title}?").status == "answered"
+    assert "not_in_description" not in pipeline.look([title])[0].probable
 
 
 def test_a_model_is_not_asked_for_what_is_declined(index: HybridIndex) -> None:
