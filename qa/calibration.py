@@ -73,7 +73,7 @@ def _threshold(probable: NDArray[np.float64], answerable: int) -> float:
         answerable: How many there are in all.
     """
     declined_anyway = answerable - len(probable)
-    lowest_answered = np.sort(probable)[max(0, int(MOST_REFUSED * answerable) - declined_anyway)]
+    lowest_answered: float = np.sort(probable)[max(0, int(MOST_REFUSED * answerable) - declined_anyway)]
     return math.floor(lowest_answered * 10_000) / 10_000
 
 
