@@ -38,6 +38,7 @@ class Signals(NamedTuple):
 
 
 NOTHING_FITS = Signals(0.0, 0.0)
+"""The signals of a question that no product fits."""
 
 
 def read_signals(query: Query, context: Context) -> Signals:
