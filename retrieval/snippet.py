@@ -66,14 +66,8 @@ def take_best(spans: Sequence[str], scores: Sequence[float], max_words: int) -> 
     Returns:
         At least one of the spans, where there is one.
     """
-    taken: list[str] = []
-    left = max(max_words, PIECE_WORDS)
-    for place in sorted(range(len(spans)), key=lambda i: (-scores[i], i)):
-        length = len(spans[place].split())
-        if length <= left:
-            taken.append(spans[place])
-            left -= length
-    return tuple(taken)
+    best_first = [spans[place] for place in sorted(range(len(spans)), key=lambda i: (-scores[i], i))]
+    return take_first(best_first, max(max_words, PIECE_WORDS))
 
 
 def take_first(spans: Sequence[str], max_words: int) -> tuple[str, ...]:
