@@ -93,6 +93,7 @@ def test_calibration_learns_to_tell_the_statuses_apart(index: HybridIndex) -> No
     pipeline = pipeline_over(index, None)
     decision = calibrate(pipeline, asked)
     assert decision.facts["questions"] == 24
+    assert decision.facts["cross_validated"]["others_declined"] == 1.0
     assert decision == calibrate(pipeline, asked)
     found = [
         decision.decide(decision.probabilities(read_signals(each.query, each.context)), None)
