@@ -94,7 +94,10 @@ def has_right_product(question: Question) -> bool:
 
 
 def _taken_at_its_word(asked: Asked, said: Completion, spent: float) -> Answer:
-    """Return what a model said, unchecked. Of its words those are cited that can be traced to the product it names."""
+    """Return what a model said, unchecked. Of its words those are cited that can be traced to the product it names.
+
+    ``[2]: words`` says that it is product 2; a shopper, who sees no numbers, is told the product's title there.
+    """
     reading, shown = read_completion(said.text), asked.context.shown
     begun = reading.said.casefold()
     status: Status = next((status for words, status in _DECLINES.items() if begun.startswith(words)), "answered")
@@ -103,7 +106,7 @@ def _taken_at_its_word(asked: Asked, said: Completion, spent: float) -> Answer:
     traced = supported(reading.said, (product,)) if product and status == "answered" else ()
     timings = asked.milliseconds | {"generate": spent, "total": sum(asked.milliseconds.values()) + spent}
     return Answer(
-        reading.said,
+        f"{product.title}: {reading.said}" if product and reading.identifies else reading.said,
         status,
         product,
         citations=tuple(dict.fromkeys(citation for _, citation in traced)),

@@ -45,8 +45,9 @@ def test_the_prompt_is_that_of_retrieval_but_not_held_to_quotes(index: HybridInd
     ("says", "text", "status", "product", "quotes"),
     [
         ("[1] Weighs 2.4 kg", "Weighs 2.4 kg", "answered", "TENT1", ["Weighs 2.4 kg."]),
-        ("[1]: Weighs 9.9 kg.", "Weighs 9.9 kg.", "answered", "TENT1", []),
+        ("[1]: Weighs 9.9 kg.", "Ridge Two Tent: Weighs 9.9 kg.", "answered", "TENT1", []),
         ("[9] Weighs 2.4 kg.", "Weighs 2.4 kg.", "answered", None, []),
+        ("[9]: Weighs 2.4 kg.", "Weighs 2.4 kg.", "answered", None, []),
         ("[0] Weighs 2.4 kg.", "Weighs 2.4 kg.", "answered", None, []),
         ("It weighs 2.4 kg.", "It weighs 2.4 kg.", "answered", None, []),
         ("[1] Not in the description.", "Not in the description.", "not_in_description", "TENT1", []),
