@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qa.answers import Status
 from qa.decision import DECIDED, Decision, Signals, read_signals
 from retrieval.errors import UsageError
-from retrieval.question_file import Kind, Question
+from retrieval.question_file import FINDABLE, Kind, Question
 
 if TYPE_CHECKING:
     from qa.engine import ProductQA
@@ -25,11 +25,15 @@ RIGHT_STATUS: dict[Kind, Status] = {
     "unanswerable": "not_in_description",
     "absent": "no_match",
 }
+_ELSEWHERE_WEIGHT = 0.04
+"""What a question asked of another catalogue weighs, one of this catalogue being 1. Development questions chose it."""
 _FOLDS = 5
 _INVERSE_PENALTY = 0.3
 
 
-def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int = 0) -> Decision:
+def calibrate(
+    pipeline: ProductQA, questions: Sequence[Question], *, elsewhere: ProductQA | None = None, seed: int = 0
+) -> Decision:
     """Fit a multinomial logistic regression from signals to statuses, and choose the threshold of answering.
 
     The threshold is the highest at which at most 12 % of the answerable questions are declined, those among them that
@@ -39,6 +43,8 @@ def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int =
     Args:
         pipeline: What gives the signals.
         questions: Questions whose kind is known.
+        elsewhere: Another catalogue, which holds none of the products that are asked about: no product matches there,
+            however near the nearest comes. Absent products are few among questions as people write them.
         seed: Of the folds.
 
     Raises:
@@ -50,19 +56,35 @@ def calibrate(pipeline: ProductQA, questions: Sequence[Question], *, seed: int =
     from sklearn.preprocessing import StandardScaler
 
     asked = [question for question in questions if question.kind in RIGHT_STATUS]
-    found = pipeline.look([question.question for question in asked], min_confidence=0.0)
     right = np.asarray([DECIDED.index(RIGHT_STATUS[question.kind]) for question in asked])
-    signals = np.asarray([read_signals(each.query, each.context) for each in found])
-    fits = np.asarray([each.status == "answered" for each in found])
     few = [status for place, status in enumerate(DECIDED) if (right == place).sum() < _FOLDS]
     if few:
         raise UsageError(f"Too few questions whose right status is {', '.join(few)}; {_FOLDS} are needed of each.")
+    signals, fits = _signals(pipeline, asked)
+    here = len(asked)
+    if elsewhere is not None:
+        there, _ = _signals(elsewhere, [question for question in asked if question.kind in FINDABLE])
+        signals = np.concatenate([signals, there])
+        right = np.concatenate([right, np.full(len(there), DECIDED.index("no_match"))])
+    weights = {"logisticregression__sample_weight": np.where(np.arange(len(right)) < here, 1.0, _ELSEWHERE_WEIGHT)}
     model = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1_000))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
-    unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba")
-    model.fit(signals, right)
-    threshold = _threshold(model.predict_proba(signals)[(right == 0) & fits, 0], (right == 0).sum())
-    return Decision(_unscaled(model), threshold, _facts(unseen, right, threshold, seed))
+    unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba", params=weights)
+    model.fit(signals, right, **weights)
+    probable = model.predict_proba(signals[:here])[:, 0]
+    threshold = _threshold(probable[(right[:here] == 0) & fits], (right == 0).sum())
+    facts = _facts(unseen[:here], right[:here], threshold, seed)
+    if elsewhere is not None:
+        declined = float((unseen[here:, 0] < threshold).mean())
+        facts["elsewhere"] = {"questions": len(right) - here, "declined": round(declined, 4)}
+    return Decision(_unscaled(model), threshold, facts)
+
+
+def _signals(pipeline: ProductQA, asked: Sequence[Question]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the signals of questions ``(n, 3)``, and of which of them something fits."""
+    found = pipeline.look([question.question for question in asked], min_confidence=0.0)
+    signals = [read_signals(each.query, each.context, len(pipeline.index)) for each in found]
+    return np.asarray(signals), np.asarray([each.status == "answered" for each in found])
 
 
 def _threshold(probable: NDArray[np.float64], answerable: int) -> float:

@@ -46,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
     )
     calibrate.add_argument("--index", type=Path, required=True, help="index folder")
+    calibrate.add_argument(
+        "--elsewhere", type=Path, metavar="INDEX", help="another index, which holds none of the products asked about"
+    )
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the decision is written")
     calibrate.set_defaults(run=_calibrate)
     return console.run(parser, arguments)
@@ -88,7 +91,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     from retrieval.question_file import read_questions
 
     questions = [question for file in options.questions for question in read_questions(file)]
-    decision = calibrate(ProductQA.open(options.index, EXTRACTIVE), questions)
+    elsewhere = ProductQA.open(options.elsewhere, EXTRACTIVE) if options.elsewhere else None
+    decision = calibrate(ProductQA.open(options.index, EXTRACTIVE), questions, elsewhere=elsewhere)
     decision.save(options.out)
     told = decision.facts["cross_validated"]
     print(

@@ -19,31 +19,48 @@ from qa.answers import Status
 from retrieval.context import Context
 from retrieval.errors import UsageError
 from retrieval.query import Query
+from retrieval.text import terms
 
 DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
 _SHIPPED = Path(__file__).parent / "decision.json"
 _FORMAT = "product-qa-decision"
+_MATCHES_ENOUGH = 0.4
+"""A match beyond this says no more of whether the product is there. Development questions chose it."""
 
 
 class Signals(NamedTuple):
-    """What is known of a question before it is decided: see ``retrieval.context.Context``.
+    """What is known of a question before it is decided.
 
     Attributes:
-        matches: How well the best hit matches.
+        matches: How well the best hit matches, up to where it matches well enough: see ``retrieval.context.match``.
+        held: How many times over the terms that the first product holds single it out: their weight over that of a
+            term which a single product of the catalogue holds. A short question that matches well may hold little.
         answers: Log-odds that what was found answers.
     """
 
     matches: float
+    held: float
     answers: float
 
 
-NOTHING_FITS = Signals(0.0, 0.0)
+NOTHING_FITS = Signals(0.0, 0.0, 0.0)
 """The signals of a question that no product fits."""
 
 
-def read_signals(query: Query, context: Context) -> Signals:
-    """Return what a decision rests on: what search and ranker say, and whether the type that is asked for is shown."""
-    return Signals(context.matches, context.answers + type_evidence(query.text, context.shown))
+def read_signals(query: Query, context: Context, products: int) -> Signals:
+    """Return what a decision rests on: what search and ranker say, and whether the type that is asked for is shown.
+
+    Args:
+        query: The question.
+        context: What it may be answered from.
+        products: How many the catalogue has.
+    """
+    if not context.fitting:
+        return NOTHING_FITS
+    first = context.fitting[0]
+    held = query.weight_in(set(terms(f"{first.title} {first.content}"))) / math.log1p(products)
+    answers = context.answers + type_evidence(query.text, context.shown)
+    return Signals(min(context.matches, _MATCHES_ENOUGH), held, answers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def look(
     asked = []
     for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
         fits = bool(context.shown) and (product is not None or holds_the_name(query, context.fitting[0]))
-        signals = read_signals(query, context) if fits else NOTHING_FITS
+        signals = read_signals(query, context, len(index)) if fits else NOTHING_FITS
         probable = decision.probabilities(signals, _impossible(query, context, product))
         status = decision.decide(probable, min_confidence) if fits else "no_match"
         alike = meant if len(meant) > 1 and status != "no_match" else ()

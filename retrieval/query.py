@@ -108,7 +108,11 @@ class Query:
     def coverage(self, held: Container[str]) -> float:
         """Return the share of the question's terms, by weight, that are held, in [0, 1]."""
         total = sum(wanted.weight for wanted in self.wanted)
-        return sum(wanted.weight for wanted in self.wanted if wanted.is_among(held)) / total if total else 0.0
+        return self.weight_in(held) / total if total else 0.0
+
+    def weight_in(self, held: Container[str]) -> float:
+        """Return the weight of the question's terms that are held."""
+        return sum(wanted.weight for wanted in self.wanted if wanted.is_among(held))
 
 
 def parse_question(question: str) -> Query:

@@ -1,25 +1,34 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qa.calibration import calibrate
-from qa.decision import DECIDED, Decision, Signals, read_signals
+from qa.decision import DECIDED, NOTHING_FITS, Decision, Signals, read_signals
 from qa.engine import ProductQA
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
+from retrieval.build import build_index
 from retrieval.context import Context
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.question_file import Question
 from retrieval.schema import Product
-from tests.fakes import DECISION, KeywordRanker, ScriptedGenerator, pipeline_over, shown
+from tests.conftest import WriteCatalogue
+from tests.fakes import DECISION, KeywordEncoder, KeywordRanker, ScriptedGenerator, pipeline_over, shown
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
-SURE, UNSURE = Signals(0.9, 5.0), Signals(0.9, -5.0)
+SURE, UNSURE = Signals(0.4, 2.0, 5.0), Signals(0.4, 2.0, -5.0)
+
+ASKED = [
+    *[Question(f"is the {colour} harbour mug dishwasher safe", "fact", ("MUG1",)) for colour in "abcdefgh"],
+    *[Question(f"who designed the harbour mug {letter}", "unanswerable", ("MUG1",)) for letter in "abcdefgh"],
+    *[Question(f"harbour crane with an engine and {letter} wheels", "absent") for letter in "abcdefgh"],
+]
 
 
 def test_the_shipped_decision_is_whole_and_follows_the_evidence() -> None:
@@ -30,17 +39,18 @@ def test_the_shipped_decision_is_whole_and_follows_the_evidence() -> None:
     assert sure["answered"] > unsure["answered"]
     far = shipped.probabilities(UNSURE._replace(matches=0.2))
     assert far["no_match"] > unsure["no_match"]
+    assert shipped.probabilities(SURE._replace(held=0.5))["no_match"] > sure["no_match"]
 
 
 def test_probabilities_are_a_softmax_over_what_is_possible() -> None:
-    found = DECISION.probabilities(Signals(0.25, 1.0))
+    found = DECISION.probabilities(Signals(0.25, 2.0, 1.0))
     assert found == pytest.approx({"answered": 0.6652, "not_in_description": 0.0900, "no_match": 0.2447}, abs=1e-4)
-    known = DECISION.probabilities(Signals(0.25, 1.0), {"no_match"})
+    known = DECISION.probabilities(Signals(0.25, 2.0, 1.0), {"no_match"})
     assert known == pytest.approx({"answered": 0.8808, "not_in_description": 0.1192}, abs=1e-4)
 
 
 def test_an_answer_needs_the_asked_confidence() -> None:
-    probable = DECISION.probabilities(Signals(0.25, 1.0))
+    probable = DECISION.probabilities(Signals(0.25, 2.0, 1.0))
     assert DECISION.decide(probable, None) == "answered"
     assert DECISION.decide(probable, 0.66) == "answered"
     assert DECISION.decide(probable, 0.67) == "no_match"
@@ -66,7 +76,7 @@ def test_the_pipeline_declines_what_is_not_sure_enough(index: HybridIndex) -> No
 
 
 def test_what_a_product_is_its_description_says(index: HybridIndex) -> None:
-    never_sure = replace(DECISION, weights=DECISION.weights | {"not_in_description": (0.0, 0.0, 50.0)})
+    never_sure = replace(DECISION, weights=DECISION.weights | {"not_in_description": (0.0, 0.0, 0.0, 50.0)})
     pipeline = ProductQA(index, None, ranker=KeywordRanker(), decision=never_sure)
     declined = pipeline.answer(QUESTION)
     assert declined.status == "not_in_description"
@@ -85,29 +95,49 @@ def test_a_model_is_not_asked_for_what_is_declined(index: HybridIndex) -> None:
 
 
 def test_calibration_learns_to_tell_the_statuses_apart(index: HybridIndex) -> None:
-    asked = [
-        *[Question(f"is the {colour} harbour mug dishwasher safe", "fact", ("MUG1",)) for colour in "abcdefgh"],
-        *[Question(f"who designed the harbour mug {letter}", "unanswerable", ("MUG1",)) for letter in "abcdefgh"],
-        *[Question(f"harbour crane with an engine and {letter} wheels", "absent") for letter in "abcdefgh"],
-    ]
     pipeline = pipeline_over(index, None)
-    decision = calibrate(pipeline, asked)
+    decision = calibrate(pipeline, ASKED)
     assert decision.facts["questions"] == 24
     assert decision.facts["cross_validated"]["others_declined"] == 1.0
-    assert decision == calibrate(pipeline, asked)
+    assert decision == calibrate(pipeline, ASKED)
     found = [
-        decision.decide(decision.probabilities(read_signals(each.query, each.context)), None)
-        for each in pipeline.look([question.question for question in asked])
+        decision.decide(decision.probabilities(read_signals(each.query, each.context, len(index))), None)
+        for each in pipeline.look([question.question for question in ASKED])
     ]
     assert found[:8] == ["answered"] * 8  # of eight none may be declined
     assert set(found[8:16]) == {"not_in_description"}
     assert set(found[16:]) == {"no_match"}
+    assert "elsewhere" not in decision.facts
     with pytest.raises(UsageError, match="right status is not_in_description, no_match; 5"):
-        calibrate(pipeline, asked[:8])
+        calibrate(pipeline, ASKED[:8])
+
+
+def test_calibration_learns_from_a_catalogue_that_lacks_the_products(
+    index: HybridIndex, tmp_path: Path, write_catalogue: WriteCatalogue
+) -> None:
+    boats = write_catalogue([{"uid": "BOAT", "title": "Harbour Boat", "content": "A toy boat of tin."}], "boats.json")
+    other = build_index([boats], tmp_path / "other", encoder=KeywordEncoder())
+    pipeline = pipeline_over(index, None)
+    decision = calibrate(pipeline, ASKED, elsewhere=pipeline_over(other, None))
+    assert decision.facts["questions"] == 24
+    assert decision.facts["elsewhere"] == {"questions": 16, "declined": 1.0}
+    assert decision.weights != calibrate(pipeline, ASKED).weights
 
 
 def test_signals_count_whether_the_type_that_is_asked_for_is_shown() -> None:
     mice = Product("BOOK", "Nice For Mice", "A family of mice hunts for supper.")
     context = Context((mice,), (shown(mice, mice.content),), 0.9, 2.0)
-    assert read_signals(parse_question("what do they hunt for?"), context) == (0.9, 2.0)
-    assert read_signals(parse_question("who wrote Nice for Mice?"), context) == (0.9, -2.0)
+    assert read_signals(parse_question("what do they hunt for?"), context, 10).answers == 2.0
+    assert read_signals(parse_question("who wrote Nice for Mice?"), context, 10).answers == -2.0
+
+
+def test_what_a_product_holds_of_a_question_is_weighed_against_chance() -> None:
+    mice = Product("BOOK", "Nice For Mice", "A family of mice hunts for supper.")
+    context = Context((mice,), (shown(mice, mice.content),), 0.9, 2.0)
+    hunt, hunt_and_supper = parse_question("hunt"), parse_question("hunt supper crane")
+    assert read_signals(hunt, context, 10).matches == 0.4  # beyond that a match says no more
+    assert read_signals(hunt, replace(context, matches=0.3), 10).matches == 0.3
+    assert read_signals(hunt, context, 10).held == pytest.approx(1 / math.log(11))
+    assert read_signals(hunt_and_supper, context, 10).held == pytest.approx(2 / math.log(11))
+    assert read_signals(hunt, context, 1_000_000).held < 0.1
+    assert read_signals(hunt, Context((), (), 0.0, 0.0), 10) == NOTHING_FITS
