@@ -66,7 +66,8 @@ def calibrate(
         there, _ = _signals(elsewhere, [question for question in asked if question.kind in FINDABLE])
         signals = np.concatenate([signals, there])
         right = np.concatenate([right, np.full(len(there), DECIDED.index("no_match"))])
-    weights = {"logisticregression__sample_weight": np.where(np.arange(len(right)) < here, 1.0, _ELSEWHERE_WEIGHT)}
+    counting = np.repeat([1.0, _ELSEWHERE_WEIGHT], [here, len(right) - here])
+    weights = {"logisticregression__sample_weight": counting}
     model = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1_000))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba", params=weights)

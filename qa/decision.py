@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 from qa.answer_types import type_evidence
 from qa.answers import Status
-from retrieval.context import Context
+from retrieval.context import Context, terms_held
 from retrieval.errors import UsageError
 from retrieval.query import Query
-from retrieval.text import terms
 
 DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
 _SHIPPED = Path(__file__).parent / "decision.json"
@@ -57,8 +56,7 @@ def read_signals(query: Query, context: Context, products: int) -> Signals:
     """
     if not context.fitting:
         return NOTHING_FITS
-    first = context.fitting[0]
-    held = query.weight_in(set(terms(f"{first.title} {first.content}"))) / math.log1p(products)
+    held = query.weight_in(terms_held(context.fitting[0])) / math.log1p(products)
     answers = context.answers + type_evidence(query.text, context.shown)
     return Signals(min(context.matches, _MATCHES_ENOUGH), held, answers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from retrieval.context import terms_held
 from retrieval.query import Query, Wanted
 from retrieval.schema import Product
 from retrieval.text import terms
@@ -27,8 +28,7 @@ def holds_the_name(query: Query, product: Product) -> bool:
     """
     if not _ORDINARY.search(query.text):
         return True
-    text = f"{product.title} {product.content}"
-    held = set(terms(text))
+    held = terms_held(product)
     everything = sum(wanted.weight for wanted in query.wanted)
     for name in _NAME.findall(query.text):
         said = set(terms(name))
@@ -41,7 +41,7 @@ def holds_the_name(query: Query, product: Product) -> bool:
     return True
 
 
-def _is_held(wanted: Wanted, held: set[str]) -> bool:
+def _is_held(wanted: Wanted, held: frozenset[str]) -> bool:
     """Tell whether a term is held, or, of a model's number, begins a longer one: "KT40" for "KT40BK"."""
     numbers = [spelling for spelling in wanted.spellings if any(map(str.isdigit, spelling))]
     return wanted.is_among(held) or any(term.startswith(number) for number in numbers for term in held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import exp, log
 from typing import NamedTuple
 
@@ -59,6 +60,12 @@ class Context:
     answers: float
 
 
+@lru_cache(maxsize=64)
+def terms_held(product: Product) -> frozenset[str]:
+    """Return the index terms of a product's title and content; a question looks at the same few products repeatedly."""
+    return frozenset(terms(f"{product.title} {product.content}"))
+
+
 def match(query: Query, hit: Hit) -> float:
     """Return how well a hit matches a question, in [0, 1].
 
@@ -69,8 +76,7 @@ def match(query: Query, hit: Hit) -> float:
         query: The question, its terms weighted.
         hit: A hit.
     """
-    held = set(terms(f"{hit.product.title} {hit.product.content}"))
-    coverage = query.coverage(held)
+    coverage = query.coverage(terms_held(hit.product))
     return coverage if hit.cosine is None else (coverage + max(0.0, hit.cosine)) / 2
 
 
