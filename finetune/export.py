@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from finetune.base_model import BaseModel
 from finetune.masks import EVALUATION, TRAIN, encode_row, read_rows, spread
+from finetune.openvino_model import WEIGHTS, check_openvino_genai, complete_with_openvino, save_openvino_model
 from finetune.output import whole_or_nothing
 from retrieval.adapter import AdapterIdentity
 from retrieval.errors import UsageError
+from retrieval.files import sha256_of_files
 from retrieval.models import weights_sha256
 
-Kind = Literal["merge", "gguf-compatible"]
+Kind = Literal["merge", "gguf-compatible", "openvino"]
 EXPORT = "export.json"
 PARITY_PROMPTS = 40
 _PARITY_TOKENS = 48
@@ -29,7 +31,8 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
         adapter: Folder of the adapter.
         out: Folder of the model, which must not exist; ``export.json`` in it says how many completions are equal.
         kind: ``merge``: safetensors in float32, with tokenizer; ``gguf-compatible``: the same in
-            float16, for llama.cpp's ``convert_hf_to_gguf.py``.
+            float16, for llama.cpp's ``convert_hf_to_gguf.py``; ``openvino``: in float32, as openvino-genai and
+            OpenVINO Model Server take it.
         rows: Folder with rows; the prompts of its ``evaluation.jsonl``, or else its ``train.jsonl``, are completed.
 
     Returns:
@@ -37,8 +40,11 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
 
     Raises:
         AdapterMismatch: No adapter, or of another base model or prompt.
+        MissingExtra: ``openvino`` without openvino-genai.
         UsageError: ``out`` exists, or there are no rows.
     """
+    if kind == "openvino":
+        check_openvino_genai()
     if out.exists():
         raise UsageError(f"{out} exists; give another --out.")
     identity = AdapterIdentity.read(adapter)
@@ -51,7 +57,12 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
 
     with whole_or_nothing(out) as unfinished:
         before = _merge(base, adapter, tokenizer, prompts, kind, unfinished)
-        after = _completions(BaseModel(str(unfinished), unfinished).load("float32").eval(), tokenizer, prompts)
+        if kind == "openvino":
+            after = complete_with_openvino(unfinished, tokenizer, prompts, _PARITY_TOKENS)
+            weights = sha256_of_files([unfinished / WEIGHTS])
+        else:
+            after = _completions(BaseModel(str(unfinished), unfinished).load("float32").eval(), tokenizer, prompts)
+            weights = weights_sha256(unfinished)
         pairs = zip(examples, before, after, strict=True)
         different = [
             {"row": example.row.place, "adapter": one, "exported": other}
@@ -61,7 +72,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
         facts = {
             "kind": kind,
             "adapter": {key: identity.run[key] for key in ("base_model", "prompt_version", "index", "seed")},
-            "weights_sha256": weights_sha256(unfinished),
+            "weights_sha256": weights,
             "parity": {
                 "prompts": len(prompts),
                 "equal": len(prompts) - len(different),
@@ -84,8 +95,11 @@ def _merge(
     completions = _completions(model, tokenizer, prompts)
     # bfloat16, which most base models are stored in, rounds away part of what the adapter learned
     merged = model.merge_and_unload(safe_merge=True).to(torch.float16 if kind == "gguf-compatible" else torch.float32)
-    merged.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    if kind == "openvino":
+        save_openvino_model(merged, tokenizer, out)
+    else:
+        merged.save_pretrained(out)
+        tokenizer.save_pretrained(out)
     del model, merged
     gc.collect()  # the exported model is loaded next, and two must not be in memory at once
     return completions

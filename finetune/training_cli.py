@@ -39,6 +39,13 @@ def add_parsers(commands: Any) -> None:
         const="gguf-compatible",
         help="the same in float16, as llama.cpp's convert_hf_to_gguf.py takes it",
     )
+    kind.add_argument(
+        "--openvino",
+        dest="kind",
+        action="store_const",
+        const="openvino",
+        help="in float32, as openvino-genai and OpenVINO Model Server take it",
+    )
     export.add_argument(
         "--rows", type=Path, required=True, metavar="FOLDER", help="rows whose prompts show that both answer alike"
     )

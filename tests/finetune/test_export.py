@@ -9,8 +9,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.export import export
+from finetune.openvino_model import complete_with_openvino
+from finetune.progress import complete
 from finetune.train import train
-from retrieval.errors import AdapterMismatch, UsageError
+from retrieval.errors import AdapterMismatch, MissingExtra, UsageError
 from tests.finetune.tiny_llama import save_tiny_llama, tiny_recipe, write_rows
 
 
@@ -45,6 +47,25 @@ def test_the_export_for_gguf_is_in_float16(trained: tuple[Path, Path], tmp_path:
     assert (config["architectures"], config["dtype"]) == (["LlamaForCausalLM"], "float16")
     assert (tmp_path / "out" / "tokenizer.json").exists()
     assert facts["parity"]["equal"] >= 5
+
+
+def test_the_export_for_openvino_answers_as_the_adapter_does(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    adapter, rows = trained
+    facts = export(adapter, tmp_path / "out", "openvino", rows)
+    assert (facts["parity"]["prompts"], facts["parity"]["equal"]) == (6, 6)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    prompts = [tokenizer(text).input_ids for text in ("What is it?", "Is the tent blue, or is it red?")]
+    base = AutoModelForCausalLM.from_pretrained(adapter.parent / "base")
+    tuned = complete_with_openvino(tmp_path / "out", tokenizer, prompts, 12)
+    assert tuned != complete(base, tokenizer, prompts, 12)
+
+
+def test_an_export_for_openvino_without_its_library_is_refused(
+    trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(MissingExtra, match=r"product-qa\[export\]"):
+        export(trained[0], tmp_path / "out", "openvino", trained[1])
 
 
 def test_differences_are_told(trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
