@@ -25,6 +25,22 @@ _NAMELESS = -4.0
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _ASKS_AGE = re.compile(
     r"\b(?:(?:what|which|youngest|minimum|recommended|suitable) ages?|age (?:range|group|limit|is|for)"
+    r"|how old (?:should|must|do|does)|(?:que|qual|qual a) idade|idade m[ií]nima)\b",
+    re.IGNORECASE,
+)
+_SOMEONE_YOUNG = re.compile(
+    r"\b(?:(?:for|to) (?:an? |my |the |our )?(?:baby|babies|toddlers?|newborns?|infants?)"
+    rf"|{_NUMBER}[ -](?:year|month)s?[ -]olds?|crianças? de \w+ anos|bebês?)\b",
+    re.IGNORECASE,
+)
+_ASKS_WHETHER = re.compile(
+    r"\b(?:is|are|isn['\u2019]?t|can|could|will|would|does|do|should|may|ok(?:ay)?|safe|suitable|appropriate|old enough"
+    r"|é|são|serve|pode|posso|dá)\b",
+    re.IGNORECASE,
+)
+"""Someone young who is only named is whom something is looked for: "puzzle for a 5 year old" asks for no age."""
+_AGE = re.compile(
+    r"\b(?:(?:what|which|youngest|minimum|recommended|suitable) ages?|age (?:range|group|limit|is|for)"
     r"|how old (?:should|must|do|does)|(?:for|to) (?:an? |my |the |our )?(?:baby|babies|toddlers?|newborns?|infants?)"
     rf"|{_NUMBER}[ -](?:year|month)s?[ -]olds?"
     r"|(?:que|qual|qual a) idade|idade m[ií]nima|crianças? de \w+ anos|bebês?)\b",
@@ -53,6 +69,6 @@ def type_evidence(question: str, shown: Sequence[Shown]) -> float:
     if _ASKS_WHO.search(question):
         named = any(_BY.search(each.product.title) or any(map(_NAME.search, each.spans)) for each in shown)
         return 0.0 if named else _NAMELESS
-    if _ASKS_AGE.search(question):
+    if _ASKS_AGE.search(question) or (_SOMEONE_YOUNG.search(question) and _ASKS_WHETHER.search(question)):
         return _TELLS_AGE if _AGE.search(shown[0].spans[0]) else -_TELLS_AGE
     return 0.0

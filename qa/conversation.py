@@ -34,6 +34,9 @@ _REFERS_BACK = re.compile(
 )
 _PIECE_OF_A_NUMBER = 3
 """Characters of a number that may stand for a longer one: "k40" for "RTK40"."""
+_SPELT_OUT = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_DIGITS = {word: str(number) for number, word in enumerate(_SPELT_OUT, start=2)}
+"""Numbers as titles have them. "One" is left out: it counts in few questions, and stands for a product in many."""
 _FEWEST_WORDS_OF_A_NAME = 2
 _SHARE_OF_A_NAME = 0.5
 
@@ -86,8 +89,11 @@ def meant_by(reply: Query, products: Sequence[Product]) -> tuple[Product, ...]:
 def _named(query: Query, products: Sequence[Product]) -> tuple[Product, ...]:
     """Return the products of which a question names the most that not all have; all where it names nothing of that."""
     pieces = [number for number in _numbers(query.text) if len(number) >= _PIECE_OF_A_NUMBER]
+    counts = {_DIGITS[word.lower()] for word in words(query.english) if word.lower() in _DIGITS}
     held = [
-        sum(wanted.is_among(own) for wanted in query.wanted) + sum(piece in term for piece in pieces for term in own)
+        sum(wanted.is_among(own) for wanted in query.wanted)
+        + sum(piece in term for piece in pieces for term in own)
+        + len(counts & own)
         for own in _own_terms(products)
     ]
     return tuple(product for product, count in zip(products, held, strict=True) if count == max(held))

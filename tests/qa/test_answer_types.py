@@ -39,6 +39,12 @@ def test_for_which_age_is_answered_by_an_age(question: str) -> None:
 
 
 def test_other_questions_expect_no_type() -> None:
-    for question in ("what does the author of Nice for Mice like?", "how old is the hero?", "a book about a baby"):
+    for question in (
+        "what does the author of Nice for Mice like?",
+        "how old is the hero?",
+        "a book about a baby",
+        "puzzle for 5 year old",
+        "gift for a baby",
+    ):
         assert evidence(question, "For ages 2 to 5.") == 0
     assert type_evidence("who wrote it?", ()) == 0

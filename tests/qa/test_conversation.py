@@ -38,6 +38,7 @@ def test_a_reply_names_products_by_their_own_words_or_by_place(reply: str, meant
 def test_contents_tell_apart_what_titles_do_not() -> None:
     short, long = Product("S", "Cable", "It is 1 m long."), Product("L", "Cable", "It is 2 m long.")
     assert meant_by(parse_question("2 m"), (short, long)) == (long,)
+    assert meant_by(parse_question("the two metre one"), (short, long)) == (long,)
 
 
 def test_lookalikes_are_asked_back_for_and_the_reply_settles_it(index: HybridIndex) -> None:
