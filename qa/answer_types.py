@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retrieval.context import Shown
+from retrieval.context import Shown, answering_spans
 
 _ASKS_WHO = re.compile(
     r"\b(?:who (?:wrote|illustrated|edited|made|makes|publish\w+)|written by|by whom|quem (?:escreveu|fez|ilustrou)"
@@ -22,7 +22,7 @@ _NAME = re.compile(r"\b[A-Z][\w'\u2019-]*\.?\s+(?:[A-Z][\w'\u2019-]*\.?\s+)*[A-Z
 _BY = re.compile(r"\bby [A-Z]")
 _NAMELESS = -4.0
 
-_NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_NUMBER = r"(?:1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _ASKS_AGE = re.compile(
     r"\b(?:(?:what|which|youngest|minimum|recommended|suitable) ages?|age (?:range|group|limit|is|for)"
     r"|how old (?:should|must|do|does)|(?:que|qual|qual a) idade|idade m[ií]nima)\b",
@@ -51,14 +51,14 @@ _AGE = re.compile(
     r"|birth\b|newborns?\b|bab(?:y|ies)\b|toddlers?\b|infants?\b)",
     re.IGNORECASE,
 )
-_TELLS_AGE = 2.0
+_TELLS_AGE = 3.0
 
 
 def type_evidence(question: str, shown: Sequence[Shown]) -> float:
     """Return log-odds to add to the ranker's, that what is shown answers; 0 where no type is expected.
 
     Who made something is less probably answered where nothing that is shown holds a name; from or for which age
-    something is, more probably where the span that answers best tells an age, and less where it does not.
+    something is, more probably where the spans that would be said tell an age, and less where they do not.
 
     Args:
         question: As it was asked.
@@ -70,5 +70,5 @@ def type_evidence(question: str, shown: Sequence[Shown]) -> float:
         named = any(_BY.search(each.product.title) or any(map(_NAME.search, each.spans)) for each in shown)
         return 0.0 if named else _NAMELESS
     if _ASKS_AGE.search(question) or (_SOMEONE_YOUNG.search(question) and _ASKS_WHETHER.search(question)):
-        return _TELLS_AGE if _AGE.search(shown[0].spans[0]) else -_TELLS_AGE
+        return _TELLS_AGE if any(map(_AGE.search, answering_spans(shown[0]))) else -_TELLS_AGE
     return 0.0

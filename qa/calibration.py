@@ -82,7 +82,7 @@ def calibrate(
 
 
 def _signals(pipeline: ProductQA, asked: Sequence[Question]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the signals of questions ``(n, 3)``, and of which of them something fits."""
+    """Return the signals of questions ``(n, 5)``, and of which of them something fits."""
     found = pipeline.look([question.question for question in asked], min_confidence=0.0)
     signals = [read_signals(each.query, each.context, len(pipeline.index)) for each in found]
     return np.asarray(signals), np.asarray([each.status == "answered" for each in found])

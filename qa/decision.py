@@ -23,7 +23,7 @@ from retrieval.query import Query
 DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
 _SHIPPED = Path(__file__).parent / "decision.json"
 _FORMAT = "product-qa-decision"
-_MATCHES_ENOUGH = 0.4
+_MATCHES_ENOUGH = 0.6
 """A match beyond this says no more of whether the product is there. Development questions chose it."""
 
 
@@ -34,15 +34,19 @@ class Signals(NamedTuple):
         matches: How well the best hit matches, up to where it matches well enough: see ``retrieval.context.match``.
         held: How many times over the terms that the first product holds single it out: their weight over that of a
             term which a single product of the catalogue holds. A short question that matches well may hold little.
+        missing: The highest weight of a term that the first product does not hold, over the same.
+        near: How near the first product is: see ``retrieval.context.nearness``.
         answers: Log-odds that what was found answers.
     """
 
     matches: float
     held: float
+    missing: float
+    near: float
     answers: float
 
 
-NOTHING_FITS = Signals(0.0, 0.0, 0.0)
+NOTHING_FITS = Signals(0.0, 0.0, 0.0, 0.0, 0.0)
 """The signals of a question that no product fits."""
 
 
@@ -56,9 +60,11 @@ def read_signals(query: Query, context: Context, products: int) -> Signals:
     """
     if not context.fitting:
         return NOTHING_FITS
-    held = query.weight_in(terms_held(context.fitting[0])) / math.log1p(products)
+    first, of_a_single_product = terms_held(context.fitting[0]), math.log1p(products)
+    held = query.weight_in(first) / of_a_single_product
+    missing = max((each.weight for each in query.wanted if not each.is_among(first)), default=0.0) / of_a_single_product
     answers = context.answers + type_evidence(query.text, context.shown)
-    return Signals(min(context.matches, _MATCHES_ENOUGH), held, answers)
+    return Signals(min(context.matches, _MATCHES_ENOUGH), held, missing, context.near, answers)
 
 
 @dataclass(frozen=True, slots=True)

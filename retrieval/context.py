@@ -50,6 +50,7 @@ class Context:
         fitting: The products that match about as well as the best one, best first.
         shown: Those of them of which something is worth showing.
         matches: How well the best hit matches the question: see ``match``.
+        near: How near the first product is to the question: see ``nearness``.
         answers: Log-odds, by the evidence ranker, that the text of a product answers, against that nothing does: the
             highest of the products that fit.
     """
@@ -57,6 +58,7 @@ class Context:
     fitting: tuple[Product, ...]
     shown: tuple[Shown, ...]
     matches: float
+    near: float
     answers: float
 
 
@@ -66,18 +68,21 @@ def terms_held(product: Product) -> frozenset[str]:
     return frozenset(terms(f"{product.title} {product.content}"))
 
 
+def nearness(query: Query, hit: Hit) -> float:
+    """Return the cosine between question and product, at least 0; for one that was not searched for, its coverage."""
+    return query.coverage(terms_held(hit.product)) if hit.cosine is None else max(0.0, hit.cosine)
+
+
 def match(query: Query, hit: Hit) -> float:
     """Return how well a hit matches a question, in [0, 1].
 
-    The mean of the share of the question's terms, by weight, that the product holds, and of the cosine between question
-    and product; the share alone for a product that was not searched for.
+    The mean of coverage, the share of the question's terms, by weight, that the product holds, and ``nearness``.
 
     Args:
         query: The question, its terms weighted.
         hit: A hit.
     """
-    coverage = query.coverage(terms_held(hit.product))
-    return coverage if hit.cosine is None else (coverage + max(0.0, hit.cosine)) / 2
+    return (query.coverage(terms_held(hit.product)) + nearness(query, hit)) / 2
 
 
 def choose_context(
@@ -109,7 +114,7 @@ def choose_context(
     ]
     scores = iter(ranker.score(pairs).tolist())
     contexts: list[Context] = []
-    for (hits, matches), of_one in zip(fitting, texts, strict=True):
+    for (query, _), (hits, matches), of_one in zip(asked, fitting, texts, strict=True):
         found: list[Shown] = []
         answers: list[float] = []
         for hit, of_hit in zip(hits, of_one, strict=True):
@@ -119,7 +124,8 @@ def choose_context(
             found.append(Shown(hit.product, spans, tuple(odds[text] for text in (hit.product.title, *spans))))
             answers.append(log(sum(map(exp, odds.values()))))
         products = tuple(hit.product for hit in hits)
-        contexts.append(Context(products, _worth_showing(found), matches, max(answers, default=0.0)))
+        near = nearness(query, hits[0]) if hits else 0.0
+        contexts.append(Context(products, _worth_showing(found), matches, near, max(answers, default=0.0)))
     return contexts
 
 

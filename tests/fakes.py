@@ -56,7 +56,11 @@ class KeywordRanker:
 
 
 DECISION = Decision(
-    {"answered": [0, 0, 1, 0], "not_in_description": [0, 0, -1, 0], "no_match": [-40, 0, 0, 10]},
+    {
+        "answered": [0, 0, 0, 0, 1, 0],
+        "not_in_description": [0, 0, 0, 0, -1, 0],
+        "no_match": [-40, 0, 0, 0, 0, 10],
+    },
     threshold=0.5,
 )
 """Answers what the ranker finds an answer to; below a match of about a quarter there is no product."""

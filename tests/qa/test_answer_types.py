@@ -33,9 +33,21 @@ def test_who_made_it_is_not_answered_by_words_without_a_name(question: str) -> N
 )
 def test_for_which_age_is_answered_by_an_age(question: str) -> None:
     for span in ("Suitable from birth to 3 years.", "For ages 2 to 5.", "NOT FOR CHILDREN UNDER THREE.", "18 months +"):
-        assert evidence(question, span) == 2.0
-    for span in ("A family of mice hunts for supper.", "16 pages, 6 x 6 inches.", "Of an appropriate age."):
-        assert evidence(question, span) == -2.0
+        assert evidence(question, span) == 3.0
+    for span in (
+        "A family of mice hunts for supper.",
+        "16 pages, 6 x 6 inches.",
+        "Of an appropriate age.",
+        "Loved for 30 years.",
+    ):
+        assert evidence(question, span) == -3.0
+
+
+def test_an_age_in_the_second_span_that_is_said_counts() -> None:
+    product = Product("BOOK", "Nice for Mice", "A family of mice hunts for supper. For ages 2 to 5. Of 16 pages.")
+    spans = ("A family of mice hunts for supper.", "For ages 2 to 5.", "Of 16 pages.")
+    assert type_evidence("is it ok for a baby?", [shown(product, *spans)]) == 3.0
+    assert type_evidence("is it ok for a baby?", [shown(product, spans[0], spans[2], spans[1])]) == -3.0
 
 
 def test_other_questions_expect_no_type() -> None:

@@ -22,7 +22,7 @@ from tests.conftest import WriteCatalogue
 from tests.fakes import DECISION, KeywordEncoder, KeywordRanker, ScriptedGenerator, pipeline_over, shown
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
-SURE, UNSURE = Signals(0.4, 2.0, 5.0), Signals(0.4, 2.0, -5.0)
+SURE, UNSURE = Signals(0.4, 2.0, 0.5, 0.4, 5.0), Signals(0.4, 2.0, 0.5, 0.4, -5.0)
 
 ASKED = [
     *[Question(f"is the {colour} harbour mug dishwasher safe", "fact", ("MUG1",)) for colour in "abcdefgh"],
@@ -39,18 +39,19 @@ def test_the_shipped_decision_is_whole_and_follows_the_evidence() -> None:
     assert sure["answered"] > unsure["answered"]
     far = shipped.probabilities(UNSURE._replace(matches=0.2))
     assert far["no_match"] > unsure["no_match"]
-    assert shipped.probabilities(SURE._replace(held=0.5))["no_match"] > sure["no_match"]
+    for less in ({"held": 0.5}, {"missing": 1.0}, {"near": 0.2}):
+        assert shipped.probabilities(SURE._replace(**less))["no_match"] > sure["no_match"]
 
 
 def test_probabilities_are_a_softmax_over_what_is_possible() -> None:
-    found = DECISION.probabilities(Signals(0.25, 2.0, 1.0))
+    found = DECISION.probabilities(Signals(0.25, 2.0, 0.0, 0.0, 1.0))
     assert found == pytest.approx({"answered": 0.6652, "not_in_description": 0.0900, "no_match": 0.2447}, abs=1e-4)
-    known = DECISION.probabilities(Signals(0.25, 2.0, 1.0), {"no_match"})
+    known = DECISION.probabilities(Signals(0.25, 2.0, 0.0, 0.0, 1.0), {"no_match"})
     assert known == pytest.approx({"answered": 0.8808, "not_in_description": 0.1192}, abs=1e-4)
 
 
 def test_an_answer_needs_the_asked_confidence() -> None:
-    probable = DECISION.probabilities(Signals(0.25, 2.0, 1.0))
+    probable = DECISION.probabilities(Signals(0.25, 2.0, 0.0, 0.0, 1.0))
     assert DECISION.decide(probable, None) == "answered"
     assert DECISION.decide(probable, 0.66) == "answered"
     assert DECISION.decide(probable, 0.67) == "no_match"
@@ -76,7 +77,7 @@ def test_the_pipeline_declines_what_is_not_sure_enough(index: HybridIndex) -> No
 
 
 def test_what_a_product_is_its_description_says(index: HybridIndex) -> None:
-    never_sure = replace(DECISION, weights=DECISION.weights | {"not_in_description": (0.0, 0.0, 0.0, 50.0)})
+    never_sure = replace(DECISION, weights=DECISION.weights | {"not_in_description": (0.0, 0.0, 0.0, 0.0, 0.0, 50.0)})
     pipeline = ProductQA(index, None, ranker=KeywordRanker(), decision=never_sure)
     declined = pipeline.answer(QUESTION)
     assert declined.status == "not_in_description"
@@ -126,18 +127,21 @@ def test_calibration_learns_from_a_catalogue_that_lacks_the_products(
 
 def test_signals_count_whether_the_type_that_is_asked_for_is_shown() -> None:
     mice = Product("BOOK", "Nice For Mice", "A family of mice hunts for supper.")
-    context = Context((mice,), (shown(mice, mice.content),), 0.9, 2.0)
+    context = Context((mice,), (shown(mice, mice.content),), 0.9, 0.7, 2.0)
     assert read_signals(parse_question("what do they hunt for?"), context, 10).answers == 2.0
     assert read_signals(parse_question("who wrote Nice for Mice?"), context, 10).answers == -2.0
 
 
 def test_what_a_product_holds_of_a_question_is_weighed_against_chance() -> None:
     mice = Product("BOOK", "Nice For Mice", "A family of mice hunts for supper.")
-    context = Context((mice,), (shown(mice, mice.content),), 0.9, 2.0)
+    context = Context((mice,), (shown(mice, mice.content),), 0.9, 0.7, 2.0)
     hunt, hunt_and_supper = parse_question("hunt"), parse_question("hunt supper crane")
-    assert read_signals(hunt, context, 10).matches == 0.4  # beyond that a match says no more
+    assert read_signals(hunt, context, 10).matches == 0.6  # beyond that a match says no more
     assert read_signals(hunt, replace(context, matches=0.3), 10).matches == 0.3
     assert read_signals(hunt, context, 10).held == pytest.approx(1 / math.log(11))
     assert read_signals(hunt_and_supper, context, 10).held == pytest.approx(2 / math.log(11))
     assert read_signals(hunt, context, 1_000_000).held < 0.1
-    assert read_signals(hunt, Context((), (), 0.0, 0.0), 10) == NOTHING_FITS
+    assert read_signals(hunt, context, 10).missing == 0
+    assert read_signals(hunt_and_supper, context, 10).missing == pytest.approx(1 / math.log(11))
+    assert read_signals(hunt, context, 10).near == 0.7
+    assert read_signals(hunt, Context((), (), 0.0, 0.0, 0.0), 10) == NOTHING_FITS
