@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,8 @@ RIGHT_STATUS: dict[Kind, Status] = {
 }
 _ELSEWHERE_WEIGHT = 0.04
 """What a question asked of another catalogue weighs, one of this catalogue being 1. Development questions chose it."""
+_TELLING = ("matches", "answers")
+"""The signals of whether a description tells what is asked of its product. Development questions chose them."""
 _FOLDS = 5
 _INVERSE_PENALTY = 0.3
 
@@ -34,7 +36,7 @@ _INVERSE_PENALTY = 0.3
 def calibrate(
     pipeline: ProductQA, questions: Sequence[Question], *, elsewhere: ProductQA | None = None, seed: int = 0
 ) -> Decision:
-    """Fit a multinomial logistic regression from signals to statuses, and choose the threshold of answering.
+    """Fit two logistic regressions to signals, and choose the threshold of answering.
 
     The threshold is the highest at which at most 12 % of the answerable questions are declined, those among them that
     are declined whatever their signals. Ambiguous questions are left out. What the facts of the decision tell is
@@ -50,10 +52,7 @@ def calibrate(
     Raises:
         UsageError: There are fewer than five questions of a status.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.model_selection import StratifiedKFold
 
     asked = [question for question in questions if question.kind in RIGHT_STATUS]
     right = np.asarray([DECIDED.index(RIGHT_STATUS[question.kind]) for question in asked])
@@ -67,18 +66,52 @@ def calibrate(
         signals = np.concatenate([signals, there])
         right = np.concatenate([right, np.full(len(there), DECIDED.index("no_match"))])
     counting = np.repeat([1.0, _ELSEWHERE_WEIGHT], [here, len(right) - here])
-    weights = {"logisticregression__sample_weight": counting}
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1_000))
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
-    unseen = cross_val_predict(model, signals, right, cv=folds, method="predict_proba", params=weights)
-    model.fit(signals, right, **weights)
-    probable = model.predict_proba(signals[:here])[:, 0]
+    unseen = np.empty((len(right), len(DECIDED)))
+    for known, left_out in StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(signals, right):
+        unseen[left_out] = _probabilities(_fit(signals[known], right[known], counting[known]), signals[left_out])
+    weights = _fit(signals, right, counting)
+    probable = _probabilities(weights, signals[:here])[:, 0]
     threshold = _threshold(probable[(right[:here] == 0) & fits], (right == 0).sum())
     facts = _facts(unseen[:here], right[:here], threshold, seed)
     if elsewhere is not None:
         declined = float((unseen[here:, 0] < threshold).mean())
         facts["elsewhere"] = {"questions": len(right) - here, "declined": round(declined, 4)}
-    return Decision(_unscaled(model), threshold, facts)
+    return Decision(weights, threshold, facts)
+
+
+def _fit(
+    signals: NDArray[np.float64], right: NDArray[np.intp], counting: NDArray[np.float64]
+) -> dict[str, list[float]]:
+    """Fit both stages to questions: their signals ``(n, 5)``, right statuses ``(n,)`` and what each counts ``(n,)``."""
+    present = right != DECIDED.index("no_match")
+    return {
+        "matches": _regression(signals, present, counting, Signals._fields),
+        "tells": _regression(signals[present], right[present] == 0, counting[present], _TELLING),
+    }
+
+
+def _regression(
+    signals: NDArray[np.float64], right: NDArray[np.bool_], counting: NDArray[np.float64], used: Sequence[str]
+) -> list[float]:
+    """Return the weights for signals that were not standardised, 0 for those that are not used, the intercept last."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    columns = [Signals._fields.index(name) for name in used]
+    scaler = StandardScaler().fit(signals[:, columns])
+    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1_000)
+    model.fit(scaler.transform(signals[:, columns]), right, sample_weight=counting)
+    weights = np.zeros(len(Signals._fields) + 1)
+    weights[columns] = model.coef_[0] / scaler.scale_
+    weights[-1] = model.intercept_[0] - weights[columns] @ scaler.mean_
+    return [round(float(weight), 6) for weight in weights]
+
+
+def _probabilities(weights: Mapping[str, Sequence[float]], signals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probabilities of the statuses ``(n, 3)``."""
+    decision = Decision(weights, threshold=0.0)
+    rows = [decision.probabilities(Signals(*row)) for row in signals.tolist()]
+    return np.asarray([[row[status] for status in DECIDED] for row in rows])
 
 
 def _signals(pipeline: ProductQA, asked: Sequence[Question]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -98,15 +131,6 @@ def _threshold(probable: NDArray[np.float64], answerable: int) -> float:
     declined_anyway = answerable - len(probable)
     lowest_answered: float = np.sort(probable)[max(0, int(MOST_REFUSED * answerable) - declined_anyway)]
     return math.floor(lowest_answered * 10_000) / 10_000
-
-
-def _unscaled(model: Any) -> dict[Status, list[float]]:
-    """Return the weights for signals that were not standardised, the intercept last."""
-    scaler, regression = model[0], model[-1]
-    weights = regression.coef_ / scaler.scale_
-    intercepts = regression.intercept_ - weights @ scaler.mean_
-    rows = np.column_stack([weights, intercepts]).round(6).tolist()
-    return dict(zip(DECIDED, rows, strict=True))
 
 
 def _facts(unseen: NDArray[np.float64], right: NDArray[np.intp], threshold: float, seed: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What to do with a question: answer it, say that the description does not say, or that no product matches.
 
-The signals of the search and of the evidence ranker become probabilities by a multinomial logistic regression, fitted
-on questions whose right status is known: ``python -m qa calibrate``. A language model is asked only where there is
+The signals of the search and of the evidence ranker become probabilities by two logistic regressions, one for whether
+a product matches and one for whether the description tells if one does, fitted on questions whose right status is
+known: ``python -m qa calibrate``. A language model is asked only where there is
 something to say; what it made of declining itself told nothing more: see docs/log.md.
 """
 
@@ -21,9 +22,11 @@ from retrieval.errors import UsageError
 from retrieval.query import Query
 
 DECIDED: tuple[Status, ...] = ("answered", "not_in_description", "no_match")
+STAGES = ("matches", "tells")
+"""What is decided one after the other: whether a product matches, and whether its description tells."""
 _SHIPPED = Path(__file__).parent / "decision.json"
 _FORMAT = "product-qa-decision"
-_MATCHES_ENOUGH = 0.6
+_MATCHES_ENOUGH = 0.4
 """A match beyond this says no more of whether the product is there. Development questions chose it."""
 
 
@@ -72,13 +75,13 @@ class Decision:
     """A calibrated decision.
 
     Attributes:
-        weights: For each status its weight of each signal, and its intercept last.
+        weights: For each stage the weight of each signal in its log-odds, and its intercept last.
         threshold: An answer is given from this probability of being right to answer; the default of
             ``min_confidence``.
         facts: What it was fitted on.
     """
 
-    weights: Mapping[Status, Sequence[float]]
+    weights: Mapping[str, Sequence[float]]
     threshold: float
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -92,7 +95,7 @@ class Decision:
         path = path or _SHIPPED
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            weights = {status: [float(weight) for weight in stored["weights"][status]] for status in DECIDED}
+            weights = {stage: [float(weight) for weight in stored["weights"][stage]] for stage in STAGES}
             if stored["format"] != _FORMAT or {len(row) for row in weights.values()} != {len(Signals._fields) + 1}:
                 raise ValueError("another format")
             return cls(weights, float(stored["threshold"]), stored["facts"])
@@ -110,16 +113,14 @@ class Decision:
             signals: Of the question.
             impossible: Statuses that are not in question.
         """
-        given = [*signals, 1.0]
-        scores = {
-            status: sum(weight * value for weight, value in zip(row, given, strict=True))
-            for status, row in self.weights.items()
-            if status not in impossible
-        }
-        highest = max(scores.values())
-        grown = {status: math.exp(score - highest) for status, score in scores.items()}
-        total = sum(grown.values())
-        return {status: value / total for status, value in grown.items()}
+        matches = 1.0 if "no_match" in impossible else self._probability("matches", signals)
+        tells = 1.0 if "not_in_description" in impossible else self._probability("tells", signals)
+        probable = dict(zip(DECIDED, (matches * tells, matches * (1 - tells), 1 - matches), strict=True))
+        return {status: value for status, value in probable.items() if status not in impossible}
+
+    def _probability(self, stage: str, signals: Signals) -> float:
+        odds = sum(weight * value for weight, value in zip(self.weights[stage], (*signals, 1.0), strict=True))
+        return (1 + math.tanh(odds / 2)) / 2
 
     def decide(self, probabilities: Mapping[Status, float], min_confidence: float | None) -> Status:
         """Return ``answered`` where its probability reaches the threshold, else the more probable way to decline."""

@@ -55,14 +55,7 @@ class KeywordRanker:
         return 3.0 * len(asked & set(terms(piece))) if asked else 3.0
 
 
-DECISION = Decision(
-    {
-        "answered": [0, 0, 0, 0, 1, 0],
-        "not_in_description": [0, 0, 0, 0, -1, 0],
-        "no_match": [-40, 0, 0, 0, 0, 10],
-    },
-    threshold=0.5,
-)
+DECISION = Decision({"matches": [40, 0, 0, 0, 0, -9], "tells": [0, 0, 0, 0, 2, 0]}, threshold=0.5)
 """Answers what the ranker finds an answer to; below a match of about a quarter there is no product."""
 
 
