@@ -2,8 +2,8 @@
 
 The signals of the search and of the evidence ranker become probabilities by two logistic regressions, one for whether
 a product matches and one for whether the description tells if one does, fitted on questions whose right status is
-known: ``python -m qa calibrate``. A language model is asked only where there is
-something to say; what it made of declining itself told nothing more: see docs/log.md.
+known: ``python -m qa calibrate``. A language model is asked only where there is something to say; what it made of
+declining itself told nothing more: see docs/log.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STAGES = ("matches", "tells")
 _SHIPPED = Path(__file__).parent / "decision.json"
 _FORMAT = "product-qa-decision"
 _MATCHES_ENOUGH = 0.4
-"""A match beyond this says no more of whether the product is there. Development questions chose it."""
+"""A match beyond this says no more. Development questions chose it."""
 
 
 class Signals(NamedTuple):
