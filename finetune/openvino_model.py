@@ -66,7 +66,8 @@ def complete_with_openvino(
     import openvino
     import openvino_genai
 
-    pipeline = openvino_genai.LLMPipeline(str(folder), "CPU", INFERENCE_PRECISION_HINT="f32")
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}  # keys and values have 8 bits by default
+    pipeline = openvino_genai.LLMPipeline(str(folder), "CPU", **exact)
     config = openvino_genai.GenerationConfig(max_new_tokens=max_new_tokens, eos_token_id=tokenizer.eos_token_id)
     texts = []
     for prompt in prompts:
