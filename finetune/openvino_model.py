@@ -85,20 +85,7 @@ def _converted(model: Any) -> Any:
     from openvino import opset13 as ops
     from openvino.passes import MakeStateful, Manager
 
-    class Past:
-        """Keys and values as the layers see them: those of the past, to which theirs are added."""
-
-        def __init__(self, past: Sequence[torch.Tensor]) -> None:
-            self._past = past
-            self.present: list[torch.Tensor] = []
-
-        def get_seq_length(self, *_: Any) -> Any:
-            return self._past[0].shape[2]
-
-        def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_: Any, **__: Any) -> tuple[Any, ...]:
-            both = [torch.cat([self._past[2 * layer + place], new], dim=2) for place, new in enumerate((keys, values))]
-            self.present += both
-            return tuple(both)
+    from retrieval.key_values import Past, key_values_shape
 
     class Network(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -125,15 +112,14 @@ def _converted(model: Any) -> Any:
             ).last_hidden_state
             return (self.model.get_output_embeddings()(states), *cache.present)
 
-    config = model.config
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    heads, before, new = config.num_key_value_heads, 2, 3
+    count, heads, size = key_values_shape(model.config)
+    before, new = 2, 3
     example = {
         "input_ids": torch.ones(2, new, dtype=torch.long),
         "attention_mask": torch.ones(2, before + new, dtype=torch.long),
         "position_ids": torch.arange(before, before + new).repeat(2, 1),
         "beam_idx": torch.arange(2, dtype=torch.int32),
-        "past": [torch.zeros(2, heads, before, size) for _ in range(2 * config.num_hidden_layers)],
+        "past": [torch.zeros(2, heads, before, size) for _ in range(count)],
     }
     with torch.inference_mode():
         graph = openvino.convert_model(Network().eval(), example_input=example)

@@ -9,26 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from qa.generators.reading import Table
-
-
-class _Past:
-    """Keys and values as the layers of a transformers model see them: those of the past, to which theirs are added."""
-
-    def __init__(self, past: torch.Tensor) -> None:
-        self._past = past
-        self.present: list[torch.Tensor] = []
-
-    def get_seq_length(self, *_: Any) -> int:
-        return int(self._past.shape[3])
-
-    def update(
-        self, keys: torch.Tensor, values: torch.Tensor, layer_idx: int, *_: Any, **__: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        both = tuple(
-            torch.cat([self._past[2 * layer_idx + place], new], dim=2) for place, new in enumerate((keys, values))
-        )
-        self.present += both
-        return both[0], both[1]
+from retrieval.key_values import Past, key_values_shape
 
 
 class TorchNetwork(torch.nn.Module):  # type: ignore[misc]
@@ -42,10 +23,8 @@ class TorchNetwork(torch.nn.Module):  # type: ignore[misc]
     @property
     def nothing(self) -> torch.Tensor:
         """The keys and values of no token."""
-        config = self._model.config
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        shape = (2 * config.num_hidden_layers, 1, config.num_key_value_heads, 0, size)
-        return torch.zeros(shape, dtype=self._model.dtype, device=self._model.device)
+        count, heads, size = key_values_shape(self._model.config)
+        return torch.zeros((count, 1, heads, 0, size), dtype=self._model.dtype, device=self._model.device)
 
     def forward(
         self,
@@ -56,7 +35,7 @@ class TorchNetwork(torch.nn.Module):  # type: ignore[misc]
         past: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run over tokens: see ``reading.Network.run``; tensors instead of arrays."""
-        cache = _Past(past)
+        cache = Past(past)
         states = self._model.get_decoder()(
             input_ids=ids[None],
             position_ids=positions[None],
