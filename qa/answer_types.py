@@ -23,6 +23,7 @@ _BY = re.compile(r"\bby [A-Z]")
 _NAMELESS = -4.0
 
 _NUMBER = r"(?:1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_MONTHS = rf"(?:{_NUMBER}|\d+)"
 _ASKS_AGE = re.compile(
     r"\b(?:(?:what|which|youngest|minimum|recommended|suitable) ages?|age (?:range|group|limit|is|for)"
     r"|how old (?:should|must|do|does)|(?:que|qual|qual a) idade|idade m[ií]nima)\b",
@@ -30,7 +31,7 @@ _ASKS_AGE = re.compile(
 )
 _SOMEONE_YOUNG = re.compile(
     r"\b(?:(?:for|to) (?:an? |my |the |our )?(?:baby|babies|toddlers?|newborns?|infants?)"
-    rf"|{_NUMBER}[ -](?:year|month)s?[ -]olds?|crianças? de \w+ anos|bebês?)\b",
+    rf"|(?:{_NUMBER}[ -]years?|{_MONTHS}[ -]months?)[ -]olds?|crianças? de \w+ anos|bebês?)\b",
     re.IGNORECASE,
 )
 _ASKS_WHETHER = re.compile(
@@ -40,15 +41,8 @@ _ASKS_WHETHER = re.compile(
 )
 """Someone young who is only named is whom something is looked for: "puzzle for a 5 year old" asks for no age."""
 _AGE = re.compile(
-    r"\b(?:(?:what|which|youngest|minimum|recommended|suitable) ages?|age (?:range|group|limit|is|for)"
-    r"|how old (?:should|must|do|does)|(?:for|to) (?:an? |my |the |our )?(?:baby|babies|toddlers?|newborns?|infants?)"
-    rf"|{_NUMBER}[ -](?:year|month)s?[ -]olds?"
-    r"|(?:que|qual|qual a) idade|idade m[ií]nima|crianças? de \w+ anos|bebês?)\b",
-    re.IGNORECASE,
-)
-_AGE = re.compile(
-    rf"\b(?:(?:ages?|aged|over|under|above|age of|from) {_NUMBER}\b|{_NUMBER} ?\+? ?-?(?:months?|years?|yrs?)\b"
-    r"|birth\b|newborns?\b|bab(?:y|ies)\b|toddlers?\b|infants?\b)",
+    rf"\b(?:(?:ages?|aged|over|under|above|age of|from) {_NUMBER}\b|{_NUMBER} ?\+? ?-?(?:years?|yrs?)\b"
+    rf"|{_MONTHS} ?\+? ?-?months?\b|birth\b|newborns?\b|bab(?:y|ies)\b|toddlers?\b|infants?\b)",
     re.IGNORECASE,
 )
 _TELLS_AGE = 3.0

@@ -32,7 +32,13 @@ def test_who_made_it_is_not_answered_by_words_without_a_name(question: str) -> N
     ],
 )
 def test_for_which_age_is_answered_by_an_age(question: str) -> None:
-    for span in ("Suitable from birth to 3 years.", "For ages 2 to 5.", "NOT FOR CHILDREN UNDER THREE.", "18 months +"):
+    for span in (
+        "Suitable from birth to 3 years.",
+        "For ages 2 to 5.",
+        "NOT FOR CHILDREN UNDER THREE.",
+        "18 months +",
+        "36 months",
+    ):
         assert evidence(question, span) == 3.0
     for span in (
         "A family of mice hunts for supper.",
