@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from retrieval.context import Shown, answering_spans
+from retrieval.text import NUMBERS_SPELT_OUT
 
 _ASKS_WHO = re.compile(
     r"\b(?:who (?:wrote|illustrated|edited|made|makes|publish\w+)|written by|by whom|quem (?:escreveu|fez|ilustrou)"
@@ -22,7 +23,7 @@ _NAME = re.compile(r"\b[A-Z][\w'\u2019-]*\.?\s+(?:[A-Z][\w'\u2019-]*\.?\s+)*[A-Z
 _BY = re.compile(r"\bby [A-Z]")
 _NAMELESS = -4.0
 
-_NUMBER = r"(?:1?\d|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
+_NUMBER = rf"(?:1?\d|{'|'.join(NUMBERS_SPELT_OUT)})"
 _MONTHS = rf"(?:{_NUMBER}|\d+)"
 _ASKS_AGE = re.compile(
     r"\b(?:(?:what|which|youngest|minimum|recommended|suitable) ages?|age (?:range|group|limit|is|for)"

@@ -10,7 +10,7 @@ from qa.answers import Answer
 from retrieval.context import match
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.text import terms, words
+from retrieval.text import NUMBERS_SPELT_OUT, terms, words
 
 if TYPE_CHECKING:
     from qa.engine import ProductQA
@@ -34,8 +34,7 @@ _REFERS_BACK = re.compile(
 )
 _PIECE_OF_A_NUMBER = 3
 """Characters of a number that may stand for a longer one: "k40" for "RTK40"."""
-_SPELT_OUT = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_DIGITS = {word: str(number) for number, word in enumerate(_SPELT_OUT, start=2)}
+_DIGITS = {word: str(number) for number, word in enumerate(NUMBERS_SPELT_OUT, start=1) if word != "one"}
 """Numbers as titles have them. "One" is left out: it counts in few questions, and stands for a product in many."""
 _FEWEST_WORDS_OF_A_NAME = 2
 _SHARE_OF_A_NAME = 0.5

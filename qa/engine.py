@@ -51,7 +51,7 @@ class ProductQA:
             generator: The language model; None quotes the sentences that fit best instead.
             ranker: Chooses what is shown of a product; by default the one that ships.
             decision: Decides between answering and declining; by default the one that ships.
-            k: Products shown to the model.
+            k: Products looked at for an answer.
             max_prompt_tokens: Longest prompt; contexts shrink by whole spans until it fits.
             max_new_tokens: Longest answer.
 
@@ -89,7 +89,7 @@ class ProductQA:
             index: Index folder; by default ``$PRODUCT_QA_INDEX``, or ``indexes/sample``.
             model: Hub id or folder of a causal language model, the address of an OpenAI-compatible server with the
                 model's name after a ``#``, or ``extractive`` for none: see ``qa.generators.choice.find_generator``.
-            k: Products shown to the model.
+            k: Products looked at for an answer.
             encoder: The index's encoder, if it is not to be found by its id.
             rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
             adapter: ``auto`` takes the one that ships for this model, if there is one; ``none`` leaves the model
@@ -219,9 +219,11 @@ class ProductQA:
         )
 
     def _prompted(self, asked: Sequence[Asked]) -> list[Asked]:
-        """Add the prompts of the questions that the language model is to answer."""
+        """Add the prompts of the questions that the model is to answer; one that only quotes reads one product."""
         if self.generator is None:
             return list(asked)
+        if self.generator.only_quotes:
+            asked = [replace(each, context=replace(each.context, shown=each.context.shown[:1])) for each in asked]
         return [self.prompt(each) if each.status == "answered" and not each.alike else each for each in asked]
 
     def prompt(self, asked: Asked) -> Asked:

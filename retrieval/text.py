@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import ftfy
     import tantivy
 
+NUMBERS_SPELT_OUT = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _CELL = re.compile(r"<(?=/?(?:td|th|tr)\b)", re.IGNORECASE)  # outside a table the parser drops these without a gap
 _MARKUP = re.compile(r"&[#A-Za-z]|<[A-Za-z/!?]")
 _TAG = re.compile(r"<[A-Za-z/!?]|\0")  # or what the parser drops

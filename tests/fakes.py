@@ -73,6 +73,7 @@ class ScriptedGenerator:
     """Says what it was told to say; by default the first sentence of the first product, if any."""
 
     name = "scripted"
+    only_quotes = False
 
     def __init__(self, says: str | None = None, fails: Exception | None = None) -> None:
         self.says = says

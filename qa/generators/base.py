@@ -40,9 +40,12 @@ class Completion:
 class Generator(Protocol):
     """Completes chat messages, greedily: the same messages give the same words.
 
-    One that can sees to it that a prompt with products is completed in one of the forms of ``retrieval.prompt``, with
-    words of what is shown; whatever another says is checked afterwards.
+    Attributes:
+        only_quotes: Whether a prompt that shows products is completed in one of the forms of ``retrieval.prompt``, with
+            words of the first product only; whatever another says is checked afterwards.
     """
+
+    only_quotes: bool
 
     @property
     def name(self) -> str:

@@ -30,6 +30,8 @@ class LocalGenerator(ABC):
     Whatever runs the model, prompts are the same to the token. Threads take turns.
     """
 
+    only_quotes = True
+
     def __init__(self, name: str = DEFAULT_LANGUAGE_MODEL, adapter: Path | None = None) -> None:
         """Find the model; its weights are loaded when the first prompt comes.
 

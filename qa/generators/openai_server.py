@@ -27,6 +27,8 @@ class OpenAIGenerator:
     model without an adapter, what cannot be traced to a product is not shown.
     """
 
+    only_quotes = False
+
     def __init__(self, address: str) -> None:
         """Prepare to ask.
 

@@ -128,6 +128,16 @@ def test_a_product_page_looks_at_nothing_else(index: HybridIndex) -> None:
         pipeline_over(index, generator).answer("is it safe?", product="NONE")
 
 
+def test_a_model_that_only_quotes_is_shown_the_first_product_alone(index: HybridIndex) -> None:
+    free, quoting = ScriptedGenerator(), ScriptedGenerator()
+    quoting.only_quotes = True
+    for generator in (free, quoting):
+        pipeline_over(index, generator).answer("is the blue harbour mug dishwasher safe")
+    (both,), (first,) = ([prompt[-1]["content"] for prompt in generator.prompts] for generator in (free, quoting))
+    assert "[1] Harbour Mug, Blue: " in first
+    assert ("[2] " in both, "[2] " in first) == (True, False)
+
+
 def test_a_batch_equals_one_by_one(index: HybridIndex) -> None:
     pipeline = pipeline_over(index, ScriptedGenerator())
     questions = [QUESTION, "range of an electric motorbike per charge", "what is What If?", "red mug size"] * 3
