@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     ask.add_argument("--adapter", default="auto", help="folder of an adapter, or 'none' (default: the one that ships)")
     ask.add_argument("--decision", type=Path, metavar="FILE", help="what calibrate wrote (default: what ships)")
-    ask.add_argument("-k", type=int, default=2, help="products shown to the model (default 2)")
+    ask.add_argument("-k", type=int, default=2, help="products looked at for an answer (default 2)")
     ask.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     ask.add_argument("--product", metavar="UID", help="look at this product only")
     ask.add_argument("--min-confidence", type=float, metavar="P", help="decline answers less probably right than this")
