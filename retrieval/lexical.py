@@ -28,6 +28,8 @@ PHRASE_BOOST = 2.0
 K1, B = 1.2, 0.75
 _ANALYZER = "product_text"
 _WRITER_BYTES = 256 * 1024 * 1024
+_REMOVALS = 3
+"""Attempts to remove a folder in which tantivy's watcher, a thread of its own, may still be locking a file."""
 
 
 def inverse_document_frequency(term_frequency: Callable[[str], int], documents: int) -> Callable[[str], float]:
@@ -243,8 +245,12 @@ def _writable(path: Path) -> Iterator[Path]:
     if os.access(path, os.W_OK):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="lexical-") as folder:
+    folder = Path(tempfile.mkdtemp(prefix="lexical-"))
+    try:
         for file in path.iterdir():
             if file.suffix != ".lock":
-                (Path(folder) / file.name).symlink_to(file.resolve())
-        yield Path(folder)
+                (folder / file.name).symlink_to(file.resolve())
+        yield folder
+    finally:
+        for _ in range(_REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import math
+import os
 import random
 import shutil
 from dataclasses import dataclass
@@ -190,6 +192,25 @@ def test_an_index_that_tantivy_cannot_read_is_damage(tmp_path: Path, damage: str
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(IndexDamaged, match=r"lexical is not a readable tantivy index \(.*build the index again"):
         TantivyIndex(tmp_path)
+
+
+def test_an_index_that_may_only_be_read_opens_although_tantivy_still_locks_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TantivyIndex.write(SHELF, tmp_path)
+    monkeypatch.setattr("retrieval.lexical.os.access", lambda *_: False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    remove_folder, in_use = os.rmdir, iter([True])
+
+    def remove(path: str, **options: int) -> None:
+        if next(in_use, False):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        remove_folder(path, **options)
+
+    monkeypatch.setattr(os, "rmdir", remove)
+    assert TantivyIndex(tmp_path).search(query_of("mug"), 1)
+    assert next(in_use, None) is None
+    assert [path.name for path in tmp_path.iterdir()] == [LEXICAL_FOLDER]
 
 
 def test_writing_leaves_no_lock_files(tmp_path: Path) -> None:
