@@ -8,6 +8,7 @@ from functools import lru_cache
 from math import exp, log
 from typing import NamedTuple
 
+from retrieval.counting import counted, tells_count
 from retrieval.evidence import NOTHING, EvidenceRanker, candidate
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
@@ -26,6 +27,8 @@ ABOUT_AS_WELL = 1.0
 """Spans whose log-odds are at most this much below the best one's are shown first, then the beginning of the rest."""
 FAR_BELOW = 3.0
 """Products whose spans all have log-odds this much below the best one's are not shown."""
+TELLS_COUNT = 1.5
+"""Added to the log-odds of a text that tells how many there are, where that is asked. Training questions chose it."""
 
 
 class Shown(NamedTuple):
@@ -117,10 +120,14 @@ def choose_context(
     for (query, _), (hits, matches), of_one in zip(asked, fitting, texts, strict=True):
         found: list[Shown] = []
         answers: list[float] = []
+        thing = counted(query.english)
         for hit, of_hit in zip(hits, of_one, strict=True):
             nothing, *scored = (next(scores) for _ in range(1 + len(of_hit)))
-            odds = {text: score - nothing for text, score in zip(of_hit, scored, strict=True)}
-            spans = _spans(of_hit[1:], scored[1:], max_words)
+            odds = {
+                text: score - nothing + (TELLS_COUNT if thing and tells_count(text, thing) else 0.0)
+                for text, score in zip(of_hit, scored, strict=True)
+            }
+            spans = _spans(of_hit[1:], [odds[text] for text in of_hit[1:]], max_words)
             found.append(Shown(hit.product, spans, tuple(odds[text] for text in (hit.product.title, *spans))))
             answers.append(log(sum(map(exp, odds.values()))))
         products = tuple(hit.product for hit in hits)

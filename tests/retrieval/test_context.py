@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from retrieval.context import ABOUT_AS_WELL, FAR_BELOW, Shown, choose_context, match
+from retrieval.context import ABOUT_AS_WELL, FAR_BELOW, TELLS_COUNT, Shown, choose_context, match
 from retrieval.evidence import NOTHING
 from retrieval.query import parse_question
 from retrieval.schema import Hit, Product
@@ -73,6 +73,17 @@ def test_what_answers_about_as_well_is_shown_first_and_then_the_beginning() -> N
     ranker = Scores(old=3.0, new=3.1 - ABOUT_AS_WELL, red=2.9 - ABOUT_AS_WELL)
     (context,) = choose_context(ranker, [(parse_question("is the stool old?"), hits_of(stool))], max_words=12)
     assert context.shown[0].spans == ("It is old.", "It is new.", "It is round.", "It is red.")
+
+
+def test_a_number_of_what_is_counted_goes_before_what_answers_almost_as_well() -> None:
+    stool = Product("STOOL1", "Stool", "The legs are of oak. It stands on three sturdy legs.")
+    query = parse_question("how many legs does the stool have?")
+    (context,) = choose_context(Scores(oak=1.0), [(query, hits_of(stool))])
+    assert context.shown[0].spans[0] == "It stands on three sturdy legs."
+    (context,) = choose_context(Scores(oak=TELLS_COUNT + 0.1), [(query, hits_of(stool))])
+    assert context.shown[0].spans[0] == "The legs are of oak."
+    (context,) = choose_context(Scores(oak=1.0), [(parse_question("has the stool legs?"), hits_of(stool))])
+    assert context.shown[0].spans[0] == "The legs are of oak."
 
 
 def test_nothing_found_shows_nothing() -> None:

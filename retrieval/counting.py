@@ -1,0 +1,33 @@
+"""Questions for a count, "how many tricks", and the words that tell it, "seventy-five tricks".
+
+The expected answer type (Li and Roth, "Learning question classifiers", COLING 2002) together with its focus, the thing
+that is counted. The evidence ranker sees both, and still takes "the tricks are ranked" for as good an answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+from retrieval.text import NUMBERS_SPELT_OUT, terms
+
+_ASKS = re.compile(r"\bhow many (?:(?:of the|the|different|more|other) )?([^\W\d][\w'\u2019-]*)", re.IGNORECASE)
+_SPELT_OUT = (
+    f"{'|'.join(NUMBERS_SPELT_OUT)}|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty"
+    "|sixty|seventy|eighty|ninety|dozen|hundred|thousand"
+)
+_COUNT = re.compile(
+    rf"(?:\b\d[\d.,]*|\b(?:{_SPELT_OUT})\b(?:[ -](?:{_SPELT_OUT})\b)*)[ -]?((?:[^\W\d][\w'\u2019]*[ -]?){{1,3}})",
+    re.IGNORECASE,
+)
+"""A number, and up to three words after it."""
+
+
+def counted(question: str) -> str | None:
+    """Return the index term of what a question asks the number of; None where it asks for no number."""
+    asks = _ASKS.search(question)
+    return next(iter(terms(asks[1])), None) if asks else None
+
+
+def tells_count(text: str, of: str) -> bool:
+    """Tell whether a text has a number before a term, with at most two words between them."""
+    return any(of in terms(after) for after in _COUNT.findall(text))
