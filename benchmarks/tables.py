@@ -32,6 +32,8 @@ ARMS_SHOWN = {
     "copying the top hit": "copy",
     "untuned, with retrieval, in its own words": "untuned+free",
     "tuned, with retrieval, in its own words": "tuned+free",
+    "untuned, in its own words where there is something to say": "untuned+decided",
+    "tuned, in its own words where there is something to say": "tuned+decided",
     "untuned, with retrieval": "untuned+retrieval",
     "quoting, without a language model": "extractive",
     "**tuned, with retrieval: what ships**": "tuned+retrieval",

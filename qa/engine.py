@@ -224,7 +224,7 @@ class ProductQA:
             return list(asked)
         if self.generator.only_quotes:
             asked = [replace(each, context=replace(each.context, shown=each.context.shown[:1])) for each in asked]
-        return [self.prompt(each) if each.status == "answered" and not each.alike else each for each in asked]
+        return [self.prompt(each) if each.is_answerable else each for each in asked]
 
     def prompt(self, asked: Asked) -> Asked:
         """Render the prompt of a question, span by span shorter until it fits.

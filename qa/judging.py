@@ -52,6 +52,11 @@ class Asked:
     prompt: Prompt | None
     milliseconds: dict[str, float]
 
+    @property
+    def is_answerable(self) -> bool:
+        """Whether there is something to say, and of one product: only then a model is asked."""
+        return self.status == "answered" and not self.alike
+
 
 def judge(asked: Asked, text: str) -> Answer:
     """Return the answer that a text supports, without its hits, confidence and timings.

@@ -4,9 +4,10 @@ A language model decodes in the same way with and without an adapter, without ch
 them (``qa.generators.quoting``), and the pipeline checks what it says; asked alone it writes freely, greedily and
 unchecked, as there is nothing to quote.
 
-The arms ``…+free`` give it the very prompt of ``…+retrieval`` and take it at its word: it decodes greedily, is not held
-to quotes, and no decision is made before it, so that it must decline by itself. They tell what tuning does to the
-model, apart from the decoding and the checks that tuned and untuned have in common.
+The arms ``…+free`` show it what the search found and take it at its word: it decodes greedily, is not held to quotes,
+and no decision is made before it, so that it must decline by itself. They tell what tuning does to the model, apart
+from all that tuned and untuned have in common. In the arms ``…+decided`` it is asked only where the pipeline decided that
+there is something to say: they tell what tuning does to the answers of a model that need not decline.
 """
 
 from __future__ import annotations
@@ -67,9 +68,15 @@ def with_retrieval(pipeline: ProductQA, questions: Sequence[Question]) -> list[A
 
 def with_retrieval_freely(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
     """Search, then take the language model at its word."""
-    shown = list(map(pipeline.prompt, pipeline.look([question.question for question in questions])))
-    said, spent = pipeline.complete([Prompt(each.prompt.messages) for each in shown if each.prompt])
-    return [_taken_at_its_word(asked, each, spent) for asked, each in zip(shown, said, strict=True)]
+    return _freely(pipeline, pipeline.look([question.question for question in questions]))
+
+
+def decided_then_freely(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
+    """Search, decide, and only where there is something to say take the language model at its word."""
+    looked = pipeline.look([question.question for question in questions])
+    said = iter(_freely(pipeline, [asked for asked in looked if asked.is_answerable]))
+    others = iter(pipeline.conclude([asked for asked in looked if not asked.is_answerable]))
+    return [next(said if asked.is_answerable else others) for asked in looked]
 
 
 def without_retrieval(pipeline: ProductQA, questions: Sequence[Question]) -> list[Answer]:
@@ -91,6 +98,12 @@ def copy_top_hit(pipeline: ProductQA, questions: Sequence[Question]) -> list[Ans
 def has_right_product(question: Question) -> bool:
     """Tell whether a question has one right product, which can be given as gold context."""
     return question.kind in FINDABLE
+
+
+def _freely(pipeline: ProductQA, looked: Sequence[Asked]) -> list[Answer]:
+    shown = list(map(pipeline.prompt, looked))
+    said, spent = pipeline.complete([Prompt(each.prompt.messages) for each in shown if each.prompt])
+    return [_taken_at_its_word(asked, each, spent) for asked, each in zip(shown, said, strict=True)]
 
 
 def _taken_at_its_word(asked: Asked, said: Completion, spent: float) -> Answer:
@@ -144,7 +157,15 @@ def _of_reader(reader: Reader, model: str) -> list[Arm]:
             reader,
             with_retrieval_freely,
             confident=False,
-            by_default=False,  # they add more than a third to what a run takes
+            by_default=False,  # they add more than a third to what a run takes, as do the next
+        ),
+        Arm(
+            f"{reader}+decided",
+            f"{model}, shown what the search found where that tells what is asked: free words, unchecked",
+            reader,
+            decided_then_freely,
+            confident=False,
+            by_default=False,
         ),
         Arm(f"{reader}+retrieval", f"{model}, quoting what the search found", reader, with_retrieval),
         Arm(

@@ -37,7 +37,8 @@ def add_parser(commands: Any) -> None:
         metavar="ARM",
         help="arms to compare: tuned, untuned (the model asked alone); tuned+retrieval, untuned+retrieval, tuned+gold, "
         "untuned+gold (quoting what was found, or the right product); copy; extractive; and, which take longer and are "
-        "not among the default, tuned+free, untuned+free (free words on what was found, unchecked)",
+        "not among the default, tuned+free, untuned+free (free words on what was found, unchecked), tuned+decided, "
+        "untuned+decided (those, asked only where the pipeline decided to answer)",
     )
     parser.add_argument(
         "--limit", type=int, metavar="N", help=f"ask the first N questions, or make N (default {_MADE})"

@@ -75,3 +75,11 @@ def test_the_model_declines_by_itself_or_not_at_all(index: HybridIndex) -> None:
     (free,) = FREE.ask(pipeline, [ABSENT])
     assert (decided.status, free.status) == ("no_match", "answered")
     assert free.tokens["prompt"] > 0
+
+
+def test_behind_the_decision_the_model_is_asked_only_where_there_is_something_to_say(index: HybridIndex) -> None:
+    model = Listening("[1] 9.9 kg")
+    answers = ARMS["tuned+decided"].ask(pipeline_over(index, model), [ABSENT, WEIGHT, ABSENT])
+    assert [answer.status for answer in answers] == ["no_match", "answered", "no_match"]
+    assert answers[1].text == "9.9 kg"
+    assert [bool(prompt.context) for prompt in model.heard] == [False]
