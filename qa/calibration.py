@@ -60,12 +60,12 @@ def calibrate(
     if few:
         raise UsageError(f"Too few questions whose right status is {', '.join(few)}; {_FOLDS} are needed of each.")
     signals, fits = _signals(pipeline, asked)
-    here = len(asked)
+    here, there = len(asked), signals[:0]
     if elsewhere is not None:
         there, _ = _signals(elsewhere, [question for question in asked if question.kind in FINDABLE])
-        signals = np.concatenate([signals, there])
-        right = np.concatenate([right, np.full(len(there), DECIDED.index("no_match"))])
-    counting = np.repeat([1.0, _ELSEWHERE_WEIGHT], [here, len(right) - here])
+    signals = np.concatenate([signals, there])
+    right = np.concatenate([right, np.full(len(there), DECIDED.index("no_match"))])
+    counting = np.repeat([1.0, _ELSEWHERE_WEIGHT], [here, len(there)])
     unseen = np.empty((len(right), len(DECIDED)))
     for known, left_out in StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(signals, right):
         unseen[left_out] = _probabilities(_fit(signals[known], right[known], counting[known]), signals[left_out])
@@ -73,9 +73,9 @@ def calibrate(
     probable = _probabilities(weights, signals[:here])[:, 0]
     threshold = _threshold(probable[(right[:here] == 0) & fits], (right == 0).sum())
     facts = _facts(unseen[:here], right[:here], threshold, seed)
-    if elsewhere is not None:
+    if len(there):
         declined = float((unseen[here:, 0] < threshold).mean())
-        facts["elsewhere"] = {"questions": len(right) - here, "declined": round(declined, 4)}
+        facts["elsewhere"] = {"questions": len(there), "declined": round(declined, 4)}
     return Decision(weights, threshold, facts)
 
 

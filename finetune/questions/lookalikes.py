@@ -11,10 +11,9 @@ from finetune.questions.search_kinds import worded
 from finetune.questions.wording import SIZES, content_terms, is_code, joined, tells_variants_apart, term_of
 from retrieval.question_file import Question
 from retrieval.schema import Product
-from retrieval.text import words
+from retrieval.text import NUMBERS_SPELT_OUT, words
 
 _MOST = 4
-_NUMBERS = {2: "two", 3: "three", 4: "four"}
 _FEWEST_SHARED = 3
 _ALIKE = 0.5
 _LONGEST_DIFFERENCE = 6
@@ -55,7 +54,7 @@ def told_apart(draft: Draft, holders: list[Product]) -> Question | None:
         or not any(tells_variants_apart(word) for text in own for word in text.split())
     ):
         return None
-    answer = f"There are {_NUMBERS[len(own)]}: {', '.join(own[:-1])} and {own[-1]}."
+    answer = f"There are {NUMBERS_SPELT_OUT[len(own) - 1]}: {', '.join(own[:-1])} and {own[-1]}."
     return replace(draft.question, uids=tuple(uid for product in holders for uid in uids_of(product)), answer=answer)
 
 

@@ -6,8 +6,8 @@ unchecked, as there is nothing to quote.
 
 The arms ``…+free`` show it what the search found and take it at its word: it decodes greedily, is not held to quotes,
 and no decision is made before it, so that it must decline by itself. They tell what tuning does to the model, apart
-from all that tuned and untuned have in common. In the arms ``…+decided`` it is asked only where the pipeline decided that
-there is something to say: they tell what tuning does to the answers of a model that need not decline.
+from all that tuned and untuned have in common. In the arms ``…+decided`` it is asked only where the pipeline decided
+that there is something to say: they tell what tuning does to the answers of a model that need not decline.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +9,7 @@ import pytest
 
 from finetune.config import read_config
 from finetune.encoder_config import EncoderConfig
+from finetune.rows import Keep, RowsConfig
 from retrieval.errors import UsageError
 from tests.conftest import ROOT
 
@@ -81,6 +82,12 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
 
 def test_the_encoder_configuration_that_ships_says_the_defaults() -> None:
     assert read_config(ROOT / "finetune" / "configs" / "encoder-minilm.toml", EncoderConfig) == EncoderConfig()
+
+
+def test_the_rows_of_what_ships_differ_in_what_declines_alone() -> None:
+    configs = ROOT / "finetune" / "configs"
+    usual, shipped = (read_config(configs / f"{name}.toml", RowsConfig) for name in ("rows", "rows-cpu-smollm2"))
+    assert shipped == replace(usual, keep=Keep(unanswerable=0.0, absent=0.0)) != usual
 
 
 @pytest.mark.parametrize(
