@@ -17,7 +17,7 @@ from qa.generators.reading import Reader
 from retrieval.context import Shown, answering_spans
 from retrieval.prompt import SPAN_GAP, encode_text, write_completion
 
-IDENTIFIES_FROM = 0.55
+IDENTIFIES_FROM = 0.6
 """The probability from which a question is taken to ask which product it is. Development questions chose this value."""
 
 
