@@ -31,7 +31,7 @@ class Pipelines(Protocol):
     """Opens the pipelines that arms run on."""
 
     def open(self, reader: Reader, k: int | None) -> ProductQA:
-        """Return the pipeline of a reader that shows ``k`` products; None for as many as it shows by itself."""
+        """Return the pipeline of a reader that looks at ``k`` products; None for as many as it does by itself."""
 
 
 class OpenedPipelines:
@@ -53,7 +53,7 @@ class OpenedPipelines:
         self._held: tuple[Reader, Generator | None] | None = None
 
     def open(self, reader: Reader, k: int | None) -> ProductQA:
-        """Return the pipeline of a reader that shows ``k`` products; None for as many as it shows by itself."""
+        """Return the pipeline of a reader that looks at ``k`` products; None for as many as it does by itself."""
         k = k or PROMPT_PRODUCTS
         if self._held is not None and self._held[0] == reader:
             return _SharedLooks(self._index, self._held[1], self._ranker, k, self._looks)

@@ -1,4 +1,4 @@
-"""Robustness: the same questions with fewer words, and with fewer or more products shown."""
+"""Robustness: the same questions with fewer words, and with fewer or more products looked at."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from qa.evaluation.records import AS_ASKED
 from retrieval.question_file import Question
 
-PRODUCTS_SHOWN = "products shown"
+PRODUCTS_LOOKED_AT = "products looked at"
 WORDS_REMOVED = "share of words removed"
-SHOWN = (1, 2, 4, 8)
+LOOKED_AT = (1, 2, 4, 8)
 REMOVED = (0.25, 0.5)
 
 
@@ -23,7 +23,7 @@ class Condition:
         name: How it is called.
         curve: The curve it is a point of.
         at: Its place on that curve.
-        k: Products shown; None for as many as the pipeline shows by itself.
+        k: Products looked at; None for as many as the pipeline looks at by itself.
         change: Alters a question.
     """
 
@@ -42,12 +42,12 @@ def harder(usual: int, seed: int) -> list[Condition]:
     """Return the conditions of the robustness curves beside the main run.
 
     Args:
-        usual: Products that the pipeline shows by itself, which the main run stands for.
+        usual: Products that the pipeline looks at by itself, which the main run stands for.
         seed: Seed of the removal of words.
     """
-    shown = [Condition(f"k={k}", PRODUCTS_SHOWN, k, k=k) for k in SHOWN if k != usual]
+    looked_at = [Condition(f"k={k}", PRODUCTS_LOOKED_AT, k, k=k) for k in LOOKED_AT if k != usual]
     removed = [Condition(f"words-{share:g}", WORDS_REMOVED, share, change=_remover(share, seed)) for share in REMOVED]
-    return shown + removed
+    return looked_at + removed
 
 
 def without_words(text: str, share: float, seed: int) -> str:

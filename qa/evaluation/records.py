@@ -9,7 +9,7 @@ from qa.answers import Answer
 from retrieval.question_file import Question
 
 AS_ASKED = "as asked"
-"""The condition of the main run: the question as it stands, the usual number of products shown."""
+"""The condition of the main run: the question as it stands, the usual number of products looked at."""
 ANSWERS_FORMAT = 2
 """Of ``answers.jsonl``; the first did not count tokens."""
 Key = tuple[str, str, int]

@@ -10,7 +10,7 @@ import numpy as np
 
 from qa.evaluation.arms import Arm
 from qa.evaluation.comparisons import estimate
-from qa.evaluation.conditions import PRODUCTS_SHOWN, Condition
+from qa.evaluation.conditions import PRODUCTS_LOOKED_AT, Condition
 from qa.evaluation.figures import FIGURES
 from qa.evaluation.groups import EVERYTHING
 from qa.evaluation.records import AS_ASKED
@@ -40,7 +40,7 @@ def curves(
     points = []
     for curve in dict.fromkeys(condition.curve for condition in conditions):
         at = {condition.at: condition.name for condition in conditions if condition.curve == curve}
-        at[float(usual) if curve == PRODUCTS_SHOWN else 0.0] = AS_ASKED
+        at[float(usual) if curve == PRODUCTS_LOOKED_AT else 0.0] = AS_ASKED
         for name, figure, place in product(searching, FIGURES, sorted(at)):
             table = tables[at[place]][name]
             found = estimate(EVERYTHING, name, figure, table, np.flatnonzero(table.asked), seed)

@@ -16,7 +16,7 @@ from finetune.train import train
 from qa.evaluation import Settings
 from qa.evaluation.arms import ARMS
 from qa.evaluation.asking import OpenedPipelines
-from qa.evaluation.conditions import PRODUCTS_SHOWN, WORDS_REMOVED
+from qa.evaluation.conditions import PRODUCTS_LOOKED_AT, WORDS_REMOVED
 from qa.evaluation.earlier import EarlierRun
 from qa.evaluation.errors import EvaluationError
 from retrieval.errors import UsageError
@@ -57,7 +57,7 @@ def test_curves_are_kept(settings: Settings, index: HybridIndex, blank_plots: No
     registry = {"tuned+retrieval": replace(REGISTRY["extractive"], name="tuned+retrieval")}
     run(replace(settings, arms=("tuned+retrieval",), robustness=True), index, registry=registry)
     points = result_of(EarlierRun.read(settings.out))["robustness"]
-    assert {point["curve"] for point in points} == {PRODUCTS_SHOWN, WORDS_REMOVED}
+    assert {point["curve"] for point in points} == {PRODUCTS_LOOKED_AT, WORDS_REMOVED}
 
 
 def test_the_notebook_is_an_arm_beside_ours_compared_question_by_question(reports: tuple[Path, Path]) -> None:

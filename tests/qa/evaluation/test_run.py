@@ -14,7 +14,7 @@ from qa.answers import Answer
 from qa.engine import ProductQA
 from qa.evaluation import Settings
 from qa.evaluation.arms import ARMS
-from qa.evaluation.conditions import SHOWN
+from qa.evaluation.conditions import LOOKED_AT
 from qa.evaluation.errors import EvaluationError
 from qa.evaluation.figures import FIGURES, MEASURES
 from qa.evaluation.measures.case import Case
@@ -215,12 +215,12 @@ def test_robustness_asks_with_fewer_words_and_other_numbers_of_products(settings
     few = replace(settings, robustness=True, limit=1, arms=("extractive", "broken"))
     results = run(few, index, registry=registry)
     usual = pipeline_over(index, None).k
-    others = [k for k in SHOWN if k != usual]
+    others = [k for k in LOOKED_AT if k != usual]
     assert heard == {(usual, 9), (usual, 7), (usual, 5), *((k, 9) for k in others)}
     assert {point["figure"] for point in results["robustness"]} == {figure.name for figure in FIGURES}
     correct = [point for point in results["robustness"] if point["figure"] == "correct"]
     assert [(point["curve"], point["at"], point["arm"]) for point in correct] == [
-        *(("products shown", at, "extractive") for at in sorted({usual, *SHOWN})),
+        *(("products looked at", at, "extractive") for at in sorted({usual, *LOOKED_AT})),
         *(("share of words removed", at, "extractive") for at in (0.0, 0.25, 0.5)),
     ]
     conditions = [(line["arm"], line["condition"]) for line in lines_of(few.out)]
