@@ -13,7 +13,7 @@ from retrieval.counting import counted, tells_count
         ("How many tricks come with the magic trunk?", "trick"),
         ("the toolbox, how many of the drawers lock?", "drawer"),
         ("how many different T-shirts", "t"),
-        ("capacitor kit, how many 1000uF", None),
+        ("bead box, how many 8mm", None),
         ("how many", None),
         ("how much does it weigh?", None),
         ("it shows how manyfold it is", None),
