@@ -16,7 +16,8 @@ _SPELT_OUT = (
     "|sixty|seventy|eighty|ninety|dozen|hundred|thousand"
 )
 _COUNT = re.compile(
-    rf"(?:\b\d[\d.,]*|\b(?:{_SPELT_OUT})\b(?:[ -](?:{_SPELT_OUT})\b)*)[ -]?((?:[^\W\d][\w'\u2019]*[ -]?){{1,3}})",
+    rf"(?:(?<![\w.,])\d[\d.,]*+|\b(?:{_SPELT_OUT})\b(?:[ -](?:{_SPELT_OUT})\b)*)"
+    r"[ -]?((?:[^\W\d][\w'\u2019]*[ -]?){1,3})",
     re.IGNORECASE,
 )
 """A number, and up to three words after it."""
