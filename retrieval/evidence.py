@@ -23,6 +23,7 @@ from retrieval.files import sha256_of_files
 from retrieval.models import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
+    cpu_gains_from_8_bits,
     cpu_gains_from_bfloat16,
     quiet_model_libraries,
     resolve_model,
@@ -134,10 +135,13 @@ class CrossEncoderRanker:
         if not openvino_is_fastest():
             return None
 
-        def convert(folder: Path) -> None:
-            convert_reader(self._load().cpu(), "scores", folder)
+        in_8_bits = cpu_gains_from_8_bits()
 
-        return ConvertedReader(converted_once([weights_sha256(self._base), self.sha256], convert))
+        def convert(folder: Path) -> None:
+            convert_reader(self._load().cpu(), "scores", folder, in_8_bits=in_8_bits)
+
+        sources = [weights_sha256(self._base), self.sha256, f"{in_8_bits=}"]
+        return ConvertedReader(converted_once(sources, convert))
 
     @cached_property
     def _identity(self) -> Any:

@@ -220,3 +220,8 @@ def quiet_model_libraries() -> None:
 def cpu_gains_from_bfloat16() -> bool:
     """Tell whether matrix products are faster in bfloat16 than in float32: with AMX, not with AVX-512 alone."""
     return has_processor_flag("amx_bf16")
+
+
+def cpu_gains_from_8_bits() -> bool:
+    """Tell whether matrix products are fastest in 8 bits: with AVX-512's VNNI, where bfloat16 gains nothing."""
+    return has_processor_flag("avx512_vnni") and not cpu_gains_from_bfloat16()

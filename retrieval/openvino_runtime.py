@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 MODEL, TOKENIZER = "model.xml", "tokenizer.json"
 _FACTS = "facts.json"
-_VERSION = 2
+_VERSION = 3
 """Of what is converted: goes up with every change of a graph or of what stands beside it."""
 _EXAMPLE = (2, 7)
+_ROUNDED_TOGETHER = 64
+"""Activations that share a scale, where weights are in 8 bits."""
+_LARGEST = 127
 
 
 def openvino_is_fastest() -> bool:
@@ -42,7 +45,12 @@ def compiled(folder: Path, precision: str) -> Any:
     """
     import openvino
 
-    options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision, "CACHE_DIR": str(folder)}
+    options = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(_ROUNDED_TOGETHER),
+        "CACHE_DIR": str(folder),
+    }
     return openvino.Core().compile_model(folder / MODEL, "CPU", options)
 
 
@@ -50,7 +58,7 @@ def converted_once(sources: Iterable[str], convert: Callable[[Path], None]) -> P
     """Return the cache folder of a converted model; it is converted first if need be.
 
     Args:
-        sources: Hashes of what it is made of.
+        sources: Hashes of what it is made of, and what else tells how.
         convert: Fills the empty folder that it is given.
     """
     key = hashlib.sha256("".join(sources).encode()).hexdigest()[:16]
@@ -58,7 +66,12 @@ def converted_once(sources: Iterable[str], convert: Callable[[Path], None]) -> P
 
 
 def save_converted(
-    network: torch.nn.Module, example: Mapping[str, torch.Tensor], shapes: Mapping[str, list[int]], folder: Path
+    network: torch.nn.Module,
+    example: Mapping[str, torch.Tensor],
+    shapes: Mapping[str, list[int]],
+    folder: Path,
+    *,
+    in_8_bits: bool = False,
 ) -> None:
     """Convert a PyTorch module into a folder.
 
@@ -67,6 +80,7 @@ def save_converted(
         example: Inputs of its ``forward`` by name.
         shapes: Their shapes by name, -1 where a side may have any length.
         folder: Where ``model.xml`` is written.
+        in_8_bits: Round the weights of matrix products.
     """
     import openvino
     import torch
@@ -74,7 +88,28 @@ def save_converted(
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of branches that are taken alike for every input
         model = openvino.convert_model(network.eval(), example_input=dict(example), input=list(shapes.items()))
+    if in_8_bits:
+        _round_weights(model)
     openvino.save_model(model, folder / MODEL, compress_to_fp16=False)
+
+
+def _round_weights(model: Any) -> None:
+    """Keep the weights of matrix products in 8 bits, with a scale for each output.
+
+    OpenVINO rounds the other factor while it computes (``DYNAMIC_QUANTIZATION_GROUP_SIZE``), so nothing is to be
+    measured beforehand; after Dettmers et al., "LLM.int8()", NeurIPS 2022, arXiv:2208.07339, without its outliers.
+    """
+    from openvino import opset13 as operations
+
+    for product in model.get_ops():
+        if product.get_type_name() != "MatMul" or product.input_value(1).get_node().get_type_name() != "Constant":
+            continue
+        weights = product.input_value(1).get_node().data
+        summed = -1 if product.get_attributes()["transpose_b"] else -2
+        scale = np.maximum(np.abs(weights).max(axis=summed, keepdims=True), np.finfo(np.float32).tiny) / _LARGEST
+        rounded = operations.constant(np.round(weights / scale).astype(np.int8))
+        restored = operations.multiply(operations.convert(rounded, "f32"), operations.constant(scale))
+        product.input(1).replace_source_output(restored.output(0))
 
 
 class ConvertedReader:
@@ -104,13 +139,14 @@ class ConvertedReader:
         return rows
 
 
-def convert_reader(model: Any, output: str, folder: Path) -> None:
+def convert_reader(model: Any, output: str, folder: Path, *, in_8_bits: bool = False) -> None:
     """Convert a sentence-transformers model over a BERT into a folder that ``ConvertedReader`` opens.
 
     Args:
         model: A ``SentenceTransformer`` or ``CrossEncoder`` on the CPU in float32.
         output: Name of the feature that is wanted of it, ``(n, width)``.
         folder: An empty folder.
+        in_8_bits: Round its weights.
     """
     import torch
 
@@ -128,7 +164,7 @@ def convert_reader(model: Any, output: str, folder: Path) -> None:
     names = ("input_ids", "attention_mask", "token_type_ids")
     example = {name: torch.ones(_EXAMPLE, dtype=torch.long) for name in names}
     example["attention_mask"][-1, -2:] = 0
-    save_converted(Network(), example, {name: [-1, -1] for name in names}, folder)
+    save_converted(Network(), example, {name: [-1, -1] for name in names}, folder, in_8_bits=in_8_bits)
     with torch.inference_mode():
         width = model({name: tensor.clone() for name, tensor in example.items()})[output].shape[-1]
     model.tokenizer.save_pretrained(folder)

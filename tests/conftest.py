@@ -66,6 +66,13 @@ def by_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"retrieval.{module}.openvino_is_fastest", lambda: False)
 
 
+@pytest.fixture
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weight is rounded, whatever the processor gains from that."""
+    for module in ("retrieval.evidence", "qa.generators.openvino_lm"):
+        monkeypatch.setattr(f"{module}.cpu_gains_from_8_bits", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of development data."""

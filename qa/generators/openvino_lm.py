@@ -15,12 +15,15 @@ from qa.generators.chat_tokenizer import ChatTokenizer, save_chat_tokenizer
 from qa.generators.local import LocalGenerator
 from qa.generators.reading import Network, Table
 from retrieval.errors import UsageError
-from retrieval.models import DEFAULT_LANGUAGE_MODEL, adapter_sha256, weights_sha256
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, adapter_sha256, cpu_gains_from_8_bits, weights_sha256
 from retrieval.openvino_runtime import compiled, converted_once, save_converted
 
 
 class OpenVINOGenerator(LocalGenerator):
-    """A model in float32, its adapter merged, in the form that OpenVINO opens memory-mapped."""
+    """A model, its adapter merged, in the form that OpenVINO opens memory-mapped.
+
+    It computes in float32, or in 8 bits where the processor gains from that.
+    """
 
     def __init__(self, name: str = DEFAULT_LANGUAGE_MODEL, adapter: Path | None = None) -> None:
         """Find the model: see ``LocalGenerator``. It is converted when the first prompt comes, unless it was before.
@@ -78,13 +81,14 @@ def converted(base: Path, adapter: Path | None) -> Path:
         base: Folder of the base model.
         adapter: Folder of an adapter.
     """
-    sources = [weights_sha256(base)]
+    in_8_bits = cpu_gains_from_8_bits()
+    sources = [weights_sha256(base), f"{in_8_bits=}"]
     if adapter:
         sources.append(adapter_sha256(adapter))
-    return converted_once(sources, lambda folder: _convert(base, adapter, folder))
+    return converted_once(sources, lambda folder: _convert(base, adapter, folder, in_8_bits))
 
 
-def _convert(base: Path, adapter: Path | None, folder: Path) -> None:
+def _convert(base: Path, adapter: Path | None, folder: Path, in_8_bits: bool) -> None:
     import torch
 
     from qa.generators.torch_network import TorchNetwork
@@ -106,5 +110,5 @@ def _convert(base: Path, adapter: Path | None, folder: Path) -> None:
         "wanted": [-1],
         "past": [layers, batch, heads, -1, size],
     }
-    save_converted(network, example, shapes, folder)
+    save_converted(network, example, shapes, folder, in_8_bits=in_8_bits)
     save_chat_tokenizer(load_tokenizer(base), folder)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -46,6 +47,7 @@ def generator(
         pytest.importorskip("openvino")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRODUCT_QA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr("qa.generators.openvino_lm.cpu_gains_from_8_bits", lambda: False)
         yield request.param(str(tiny_llama))
 
 
@@ -178,6 +180,7 @@ def test_a_converted_tokenizer_makes_the_tokens_and_texts_of_its_own(tiny_llama:
         converted_one.apply_chat_template(messages[1:])
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_an_adapter_is_merged_before_the_conversion_and_converted_once(
     tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,3 +202,19 @@ def test_an_adapter_is_merged_before_the_conversion_and_converted_once(
     for network in (OpenVINONetwork(folder), TorchNetwork(load_merged(tiny_llama, tmp_path / "adapter"))):
         assert NetworkReader(network).read(prompt)[0].following == pytest.approx(expected.numpy(), abs=1e-4)
     assert not list((tmp_path / "cache").glob(".*"))
+
+
+def test_in_8_bits_a_model_is_smaller_and_says_about_the_same(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("PRODUCT_QA_CACHE", str(tmp_path))
+    folders = []
+    for gains in (False, True):
+        monkeypatch.setattr("qa.generators.openvino_lm.cpu_gains_from_8_bits", lambda gains=gains: gains)
+        folders.append(converted(tiny_llama, None))
+    whole, rounded = ((folder / "model.bin").stat().st_size for folder in folders)
+    assert rounded < 0.7 * whole
+    prompt = list(range(100, 120))
+    exact, near = (NetworkReader(OpenVINONetwork(folder)).read(prompt)[0].following for folder in folders)
+    assert 0 < np.abs(near - exact).mean() < 0.05 * exact.std()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retrieval import encoder as encoders
@@ -29,7 +30,7 @@ def here() -> None:
 
 
 @pytest.mark.models
-@pytest.mark.usefixtures("here")
+@pytest.mark.usefixtures("here", "in_float32")
 def test_vectors_and_scores_are_those_of_pytorch(request: pytest.FixtureRequest) -> None:
     pairs = [("how heavy is it?", text) for text in (*TEXTS, f"Tent: {NOTHING}", "Tent: It weighs 2 kg.")]
     encoder, ranker = SentenceTransformerEncoder(), CrossEncoderRanker()
@@ -41,6 +42,17 @@ def test_vectors_and_scores_are_those_of_pytorch(request: pytest.FixtureRequest)
     for one, other in zip(converted, own, strict=True):
         assert one == pytest.approx(other, abs=0.05 if cpu_gains_from_bfloat16() else 1e-4)
     assert encoder.identity == identity
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("here", "in_float32")
+def test_scores_in_8_bits_are_near_those_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [("how heavy is it?", text) for text in (*TEXTS, f"Tent: {NOTHING}", "Tent: It weighs 2 kg.")]
+    exact = CrossEncoderRanker().score(pairs)
+    monkeypatch.setattr("retrieval.evidence.cpu_gains_from_8_bits", lambda: True)
+    near = CrossEncoderRanker().score(pairs)
+    assert 0 < np.abs(near - exact).max() < 0.15 * exact.std()
+    assert near.argmax() == exact.argmax() == len(pairs) - 1
 
 
 @pytest.mark.models
