@@ -47,12 +47,13 @@ def test_vectors_and_scores_are_those_of_pytorch(request: pytest.FixtureRequest)
 @pytest.mark.models
 @pytest.mark.usefixtures("here", "in_float32")
 def test_scores_in_8_bits_are_near_those_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = [("how heavy is it?", text) for text in (*TEXTS, f"Tent: {NOTHING}", "Tent: It weighs 2 kg.")]
+    said = ("It weighs 2 kg.", NOTHING, "The poles are made of aluminium.", "For two people, green.")
+    pairs = [("how heavy is it?", f"Tent: {text}") for text in said]
     exact = CrossEncoderRanker().score(pairs)
     monkeypatch.setattr("retrieval.evidence.cpu_gains_from_8_bits", lambda: True)
     near = CrossEncoderRanker().score(pairs)
-    assert 0 < np.abs(near - exact).max() < 0.15 * exact.std()
-    assert near.argmax() == exact.argmax() == len(pairs) - 1
+    assert 0 < np.abs(near - exact).mean() < 0.1 * exact.std()
+    assert near.argmax() == exact.argmax() == 0
 
 
 @pytest.mark.models
