@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +62,12 @@ class _Terms:
 
 @lru_cache(maxsize=20_000)
 def _terms_of(product: Product) -> _Terms:
-    title, content = terms(product.title), terms(product.content)
+    title, by_sentence = terms(product.title), [terms(sentence) for sentence in sentences(product.content)]
+    content = list(chain.from_iterable(by_sentence))
     return _Terms(
         frozenset(title),
         frozenset(content),
-        tuple(frozenset(terms(sentence)) for sentence in sentences(product.content)[:_SENTENCES_LOOKED_AT]),
+        tuple(map(frozenset, by_sentence[:_SENTENCES_LOOKED_AT])),
         frozenset(pairwise(title)) | frozenset(pairwise(content)),
         len(content),
     )
