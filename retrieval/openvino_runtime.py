@@ -106,7 +106,7 @@ def _round_weights(model: Any) -> None:
             continue
         weights = product.input_value(1).get_node().data
         summed = -1 if product.get_attributes()["transpose_b"] else -2
-        scale = np.maximum(np.abs(weights).max(axis=summed, keepdims=True), np.finfo(np.float32).tiny) / _LARGEST
+        scale = np.maximum(np.abs(weights).max(axis=summed, keepdims=True) / _LARGEST, np.finfo(np.float32).tiny)
         rounded = operations.constant(np.round(weights / scale).astype(np.int8))
         restored = operations.multiply(operations.convert(rounded, "f32"), operations.constant(scale))
         product.input(1).replace_source_output(restored.output(0))
