@@ -28,7 +28,6 @@ _VERSION = 3
 _EXAMPLE = (2, 7)
 _ROUNDED_TOGETHER = 64
 """Activations that share a scale, where weights are in 8 bits."""
-_LARGEST = 127
 
 
 def openvino_is_fastest() -> bool:
@@ -102,11 +101,14 @@ def _round_weights(model: Any) -> None:
     from openvino import opset13 as operations
 
     for product in model.get_ops():
-        if product.get_type_name() != "MatMul" or product.input_value(1).get_node().get_type_name() != "Constant":
+        if product.get_type_name() != "MatMul":
             continue
-        weights = product.input_value(1).get_node().data
+        factor = product.input_value(1).get_node()
+        if factor.get_type_name() != "Constant":
+            continue
+        weights, largest = factor.data, np.iinfo(np.int8).max
         summed = -1 if product.get_attributes()["transpose_b"] else -2
-        scale = np.maximum(np.abs(weights).max(axis=summed, keepdims=True) / _LARGEST, np.finfo(np.float32).tiny)
+        scale = np.maximum(np.abs(weights).max(axis=summed, keepdims=True) / largest, np.finfo(np.float32).tiny)
         rounded = operations.constant(np.round(weights / scale).astype(np.int8))
         restored = operations.multiply(operations.convert(rounded, "f32"), operations.constant(scale))
         product.input(1).replace_source_output(restored.output(0))
