@@ -16,6 +16,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -69,6 +70,16 @@ def one_by_one(pipelines: dict[str, ProductQA], questions: Sequence[str]) -> dic
         for name, pipeline in pipelines.items():
             answers[name].append(timed(partial(pipeline.answer, question)))
     return answers
+
+
+def first_words(pipeline: ProductQA, questions: Sequence[str]) -> dict[str, float]:
+    """Time the first words of each question's streamed answer."""
+
+    def until_words(question: str) -> str:
+        with closing(pipeline.stream(question)) as stream:
+            return next(stream)
+
+    return quantiles([timed(partial(until_words, question))[1] for question in questions])
 
 
 def figures_of(timed_answers: Sequence[tuple[Answer, float]], batch_ms: float) -> dict[str, Any]:
@@ -184,7 +195,7 @@ def main() -> None:
     }
     for name, pipeline in pipelines.items():
         _, batch_ms = timed(partial(pipeline.answer_batch, questions))
-        result[name] = figures_of(answers[name], batch_ms)
+        result[name] = figures_of(answers[name], batch_ms) | {"first_words": first_words(pipeline, questions)}
         print(f"{name:>14}", result[name])
     result["agreement"] = agreement(questions, answers)
     print(f"     agreement {result['agreement']['equal']:.3f} of {len(questions)}")
