@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from qa.evaluation.resampling import interval, resample_weights
-from retrieval.machine import memory, processor
+from retrieval.machine import memory, processor, versions_of
 
 RESULTS = Path(__file__).parent / "results"
 _LIBRARIES = (
@@ -66,7 +65,7 @@ def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int
         "date": datetime.now(UTC).date().isoformat(),
         "data": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in data},
         "seed": seed,
-        "versions": {library: _version(library) for library in _LIBRARIES},
+        "versions": versions_of(_LIBRARIES),
         "python": platform.python_version(),
         "hardware": {
             "processor": processor(),
@@ -77,13 +76,6 @@ def write_result(name: str, figures: dict[str, Any], data: list[Path], seed: int
     path.write_text(json.dumps(facts | {"figures": figures}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}", file=sys.stderr)
     return path
-
-
-def _version(library: str) -> str | None:
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _shown(argument: str) -> str:

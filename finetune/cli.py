@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     reranker = commands.add_parser("reranker", help="learn the weights of the reranker")
     reranker.add_argument("--index", type=Path, required=True, help="index folder")
-    reranker.add_argument("--questions", type=Path, required=True, metavar="FILE", help="question file")
+    reranker.add_argument(
+        "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
+    )
     reranker.add_argument("--only", metavar="K/N", help="learn from the questions of fold K of N alone")
     reranker.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the weights are written")
     reranker.add_argument("--json", action="store_true", help="print the weights as JSON")
@@ -34,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     prepare.add_argument(
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
     )
+    prepare.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     prepare.add_argument(
         "--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)"
     )
@@ -69,8 +72,9 @@ def _prepare(options: argparse.Namespace) -> None:
     from retrieval.index import HybridIndex
 
     config = read_config(options.config, RowsConfig)
-    ranker = CrossEncoderRanker(options.evidence) if options.evidence else CrossEncoderRanker()
-    facts = prepare(HybridIndex.open(options.index), ranker, options.questions, config, options.out)
+    ranker = CrossEncoderRanker(options.evidence)
+    index = HybridIndex.open(options.index, rerank=options.rerank)
+    facts = prepare(index, ranker, options.questions, config, options.out)
     if options.json:
         console.print_json(facts)
         return

@@ -19,6 +19,7 @@ def add_parser(commands: Any) -> None:
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
     )
     evidence.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the ranker is written")
+    evidence.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     evidence.add_argument("--leave-out", metavar="K/N", help="leave out the questions of fold K of N")
     evidence.add_argument("--seed", type=int, help="instead of the configuration's")
     evidence.add_argument("--max-steps", type=int, help="instead of the configuration's")
@@ -37,7 +38,7 @@ def _tune(options: argparse.Namespace) -> None:
     given = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(read_config(options.config, EvidenceConfig), **given)
     leave_out = Fold.parse(options.leave_out) if options.leave_out else None
-    index = HybridIndex.open(options.index)
+    index = HybridIndex.open(options.index, rerank=options.rerank)
     run = tune_evidence_ranker(index, options.questions, options.out, config, leave_out=leave_out)
     if options.json:
         console.print_json(run)

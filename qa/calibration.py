@@ -72,7 +72,7 @@ def calibrate(
     weights = _fit(signals, right, counting)
     probable = _probabilities(weights, signals[:here])[:, 0]
     threshold = _threshold(probable[(right[:here] == 0) & fits], (right == 0).sum())
-    facts = _facts(unseen[:here], right[:here], threshold, seed)
+    facts = {"encoder": pipeline.index.manifest["encoder"]} | _facts(unseen[:here], right[:here], threshold, seed)
     if len(there):
         declined = float((unseen[here:, 0] < threshold).mean())
         facts["elsewhere"] = {"questions": len(there), "declined": round(declined, 4)}

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qa import options as shared
 from qa.evaluation import cli as evaluation_cli
 from retrieval import console
 
@@ -31,9 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         help="hub id or folder, perhaps after openvino: or transformers:; http://HOST/v1#NAME; or 'extractive'",
     )
     ask.add_argument("--adapter", default="auto", help="folder of an adapter, or 'none' (default: the one that ships)")
-    ask.add_argument("--decision", type=Path, metavar="FILE", help="what calibrate wrote (default: what ships)")
+    shared.add_decision(ask)
+    shared.add_ranking(ask)
     ask.add_argument("-k", type=int, default=2, help="products looked at for an answer (default 2)")
-    ask.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
     ask.add_argument("--product", metavar="UID", help="look at this product only")
     ask.add_argument("--min-confidence", type=float, metavar="P", help="decline answers less probably right than this")
     ask.add_argument("--no-retrieval", action="store_true", help="ask the model alone, unchecked, for comparison")
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     calibrate.add_argument(
         "--elsewhere", type=Path, metavar="INDEX", help="another index, which holds none of the products asked about"
     )
+    shared.add_ranking(calibrate)
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the decision is written")
     calibrate.set_defaults(run=_calibrate)
     return console.run(parser, arguments)
@@ -66,6 +68,7 @@ def _ask(options: argparse.Namespace) -> None:
         model,
         k=options.k,
         rerank=options.rerank,
+        evidence=options.evidence,
         adapter=options.adapter,
         decision=options.decision,
     )
@@ -91,8 +94,9 @@ def _calibrate(options: argparse.Namespace) -> None:
     from retrieval.question_file import read_questions
 
     questions = [question for file in options.questions for question in read_questions(file)]
-    elsewhere = ProductQA.open(options.elsewhere, EXTRACTIVE) if options.elsewhere else None
-    decision = calibrate(ProductQA.open(options.index, EXTRACTIVE), questions, elsewhere=elsewhere)
+    learned = {"rerank": options.rerank, "evidence": options.evidence}
+    elsewhere = ProductQA.open(options.elsewhere, EXTRACTIVE, **learned) if options.elsewhere else None
+    decision = calibrate(ProductQA.open(options.index, EXTRACTIVE, **learned), questions, elsewhere=elsewhere)
     decision.save(options.out)
     told = decision.facts["cross_validated"]
     print(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from qa.answer_types import type_evidence
 from qa.answers import Status
 from retrieval.context import Context, terms_held
+from retrieval.encoder import same_vectors
 from retrieval.errors import UsageError
 from retrieval.query import Query
 
@@ -101,6 +102,20 @@ class Decision:
             return cls(weights, float(stored["threshold"]), stored["facts"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{path} is not a decision that python -m qa calibrate wrote ({error}).") from error
+
+    def encoder_note(self, encoder: Mapping[str, Any]) -> str | None:
+        """Say in a sentence that it was fitted with another encoder; None when it was not, or its facts do not tell.
+
+        Args:
+            encoder: The ``encoder`` entry of the manifest of the index that is about to be used.
+        """
+        fitted_with = self.facts.get("encoder")
+        if fitted_with is None or same_vectors(fitted_with, encoder):
+            return None
+        return (
+            f"The decision was fitted with encoder {fitted_with['id']}, and the index has {encoder['id']}; "
+            "python -m qa calibrate fits one to it."
+        )
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from qa.conversation import Chat, ask_back, meant_by
 from qa.decision import Decision
 from qa.generators.base import Completion, Generator, Prompt
 from qa.generators.choice import find_generator
+from qa.generators.local import LocalGenerator
 from qa.judging import Asked, judge, statements_of
 from qa.looking import look
 from retrieval.context import PROMPT_PRODUCTS, without_the_least
@@ -28,6 +30,7 @@ DEFAULT_INDEX = "indexes/sample"
 _BATCH = 8
 _UNCHECKED = "Asked without retrieval: nothing supports these words."
 _NOTHING = Completion("")
+_LOG = logging.getLogger(__name__)
 
 
 class ProductQA:
@@ -78,6 +81,7 @@ class ProductQA:
         k: int = PROMPT_PRODUCTS,
         encoder: Encoder | None = None,
         rerank: str = "auto",
+        evidence: Path | None = None,
         adapter: Path | str = "auto",
         decision: Path | None = None,
         max_prompt_tokens: int = 1_024,
@@ -92,9 +96,12 @@ class ProductQA:
             k: Products looked at for an answer.
             encoder: The index's encoder, if it is not to be found by its id.
             rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
+            evidence: Folder of an evidence ranker; by default the one that ships.
             adapter: ``auto`` takes the one that ships for this model, if there is one; ``none`` leaves the model
-                untuned; anything else is the folder of an adapter.
-            decision: A file that ``python -m qa calibrate`` wrote; by default the one that ships.
+                untuned; anything else is the folder of an adapter. That its rows were retrieved from another index is
+                logged: a warning, but for the one that ships, which is meant for other catalogues.
+            decision: A file that ``python -m qa calibrate`` wrote; by default the one that ships. That it was fitted
+                with another encoder is logged as a warning.
             max_prompt_tokens: Longest prompt.
             max_new_tokens: Longest answer.
 
@@ -102,12 +109,22 @@ class ProductQA:
             IndexStoreError: The index cannot be opened.
             ModelNotFound: The model is nowhere to be had.
             AdapterMismatch: The adapter belongs to another model, or to another version of the prompt.
+            UsageError: An adapter is named for what cannot have one.
         """
-        folder = index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX
+        opened = HybridIndex.open(
+            index or os.environ.get("PRODUCT_QA_INDEX") or DEFAULT_INDEX, encoder=encoder, rerank=rerank
+        )
+        generator, decided_by = find_generator(model, adapter), Decision.read(decision)
+        tuned = generator.adapter if isinstance(generator, LocalGenerator) else None
+        if tuned and (note := tuned.index_note(opened.manifest)):
+            _LOG.log(logging.INFO if adapter == "auto" else logging.WARNING, note)
+        if note := decided_by.encoder_note(opened.manifest["encoder"]):
+            _LOG.warning(note)
         return cls(
-            HybridIndex.open(folder, encoder=encoder, rerank=rerank),
-            find_generator(model, adapter),
-            decision=Decision.read(decision),
+            opened,
+            generator,
+            ranker=CrossEncoderRanker(evidence),
+            decision=decided_by,
             k=k,
             max_prompt_tokens=max_prompt_tokens,
             max_new_tokens=max_new_tokens,
@@ -135,13 +152,15 @@ class ProductQA:
             question: As a shopper types it.
             product: uid of the product it is about, as on a product page; nothing else is looked at then.
             retrieval: False asks the model alone, unchecked: only for comparison.
-            min_confidence: Decline answers that are less probably right; by default those below ``decision.threshold``.
+            min_confidence: Decline answers that are less probably right, in [0, 1]; by default those below
+                ``decision.threshold``.
             previous: The answer that this goes on from: a reply to what it asked back settles which product was meant,
                 and any other question is asked of its product.
 
         Raises:
             QuestionError: The question is empty or too long.
-            UsageError: No such product.
+            UsageError: No such product, ``min_confidence`` is no probability, or it or a product is given without
+                retrieval.
             GenerationError: The model failed; this object stays usable.
         """
         if previous is not None and previous.candidates:
@@ -167,6 +186,8 @@ class ProductQA:
     ) -> list[Answer]:
         """Answer many questions, several at a time. See ``answer``."""
         if not retrieval:
+            if product is not None or min_confidence is not None:
+                raise UsageError("Without retrieval there is neither a product to look at nor a confidence.")
             return self._answer_without_retrieval(questions)
         return self.conclude(self.look(questions, product=product, min_confidence=min_confidence))
 

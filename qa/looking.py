@@ -43,8 +43,10 @@ def look(
 
     Raises:
         QuestionError: A question is empty or too long.
-        UsageError: No such product.
+        UsageError: No such product, or ``min_confidence`` is no probability.
     """
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise UsageError(f"min_confidence is {min_confidence}; it must be a probability, from 0 to 1.")
     began = perf_counter()
     queries = [index.query(question) for question in questions]
     named: list[tuple[Product, ...]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +87,11 @@ class Encoder(Protocol):
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Return an array ``(n, dimension)`` of unit vectors for product texts."""
+
+
+def same_vectors(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two indexes have comparable vectors of products, from the ``encoder`` entries of their manifests."""
+    return all(one.get(key) == other.get(key) for key in ("weights_sha256", "dimension", "fields", "lead_words"))
 
 
 def read_run(folder: Path, written_as: str = TUNED_FORMAT) -> dict[str, Any] | None:

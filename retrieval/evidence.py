@@ -92,7 +92,7 @@ def untrained_ranker(base: Path, max_tokens: int) -> CrossEncoder:
 class CrossEncoderRanker:
     """A LoRA adapter over an encoder, and a linear score; run by OpenVINO where that is fastest. Threads take turns."""
 
-    def __init__(self, folder: Path = _SHIPPED) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         """Find its files; the weights are loaded when something is scored.
 
         Args:
@@ -102,6 +102,7 @@ class CrossEncoderRanker:
             ModelNotFound: It isn't there, or its base is nowhere to be had.
             EncoderMismatch: The base is not the one that it was tuned on.
         """
+        folder = folder or _SHIPPED
         run = read_run(folder, EVIDENCE_FORMAT)
         if run is None:
             raise ModelNotFound(f"No evidence ranker at {folder}{nearest_path(folder)}.")
@@ -116,6 +117,13 @@ class CrossEncoderRanker:
     def sha256(self) -> str:
         """The hash of its files."""
         return sha256_of_files([self.folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, HEAD_WEIGHTS)])
+
+    @property
+    def arithmetic(self) -> str:
+        """What it is computed with here: near scores may differ in order between one and another."""
+        if openvino_is_fastest():
+            return "OpenVINO, 8 bits" if cpu_gains_from_8_bits() else "OpenVINO"
+        return "PyTorch, bfloat16" if cpu_gains_from_bfloat16() else "PyTorch, float32"
 
     def score(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
         """Return an array ``(n,)``: log-odds between candidates of the same question, up to a constant."""

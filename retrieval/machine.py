@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """NVIDIA's, AMD's, and those that Windows lends to its Linux."""
+
+
+def versions_of(distributions: Iterable[str]) -> dict[str, str | None]:
+    """Return the installed versions of distributions; None for those that are not installed."""
+    found: dict[str, str | None] = dict.fromkeys(distributions)
+    for name in found:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def processor() -> str:

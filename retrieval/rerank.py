@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.encoder import same_vectors
 from retrieval.errors import ModelNotFound, nearest_path
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
@@ -162,8 +163,7 @@ class Reranker:
 
     def fits(self, encoder: dict[str, Any]) -> bool:
         """Tell whether an index with this ``encoder`` entry has the vectors that the weights were learned on."""
-        same = ("weights_sha256", "dimension", "fields", "lead_words")
-        return all(self.encoder.get(key) == encoder.get(key) for key in same)
+        return same_vectors(self.encoder, encoder)
 
     def rerank(self, query: Query, hits: Sequence[Hit]) -> list[Hit]:
         """Order hits by the weighted sum of their features, which becomes their score; equals keep their order."""

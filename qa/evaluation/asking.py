@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from qa.decision import Decision
 from qa.engine import ProductQA
 from qa.evaluation.arms import Arm, Reader
 from qa.evaluation.conditions import Condition
@@ -17,7 +18,7 @@ from qa.generators.base import Generator
 from qa.generators.transformers_lm import TransformersGenerator
 from qa.judging import Asked
 from retrieval.context import PROMPT_PRODUCTS
-from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
+from retrieval.evidence import EvidenceRanker
 from retrieval.index import HybridIndex
 from retrieval.models import find_adapter
 from retrieval.question_file import Question
@@ -37,18 +38,23 @@ class Pipelines(Protocol):
 class OpenedPipelines:
     """Pipelines over one index; one language model is held at a time."""
 
-    def __init__(self, index: HybridIndex, model: str, adapter: str) -> None:
+    def __init__(
+        self, index: HybridIndex, ranker: EvidenceRanker, decision: Decision, model: str, adapter: str
+    ) -> None:
         """Remember what to open.
 
         Args:
             index: The index.
+            ranker: Chooses what is shown of a product.
+            decision: Decides between answering and declining.
             model: Hub id or folder of the language model.
             adapter: What tunes it: ``auto`` or a folder.
         """
         self._index = index
         self._model = model
         self._adapters: dict[Reader, Path | None] = {"untuned": None, "tuned": find_adapter(adapter, model)}
-        self._ranker = CrossEncoderRanker()
+        self._ranker = ranker
+        self._decision = decision
         self._looks: _Looks = {}
         self._held: tuple[Reader, Generator | None] | None = None
 
@@ -56,13 +62,16 @@ class OpenedPipelines:
         """Return the pipeline of a reader that looks at ``k`` products; None for as many as it does by itself."""
         k = k or PROMPT_PRODUCTS
         if self._held is not None and self._held[0] == reader:
-            return _SharedLooks(self._index, self._held[1], self._ranker, k, self._looks)
+            return self._over(self._held[1], k)
         self._held = None  # the weights go before others come
         generator = None if reader == "extractive" else TransformersGenerator(self._model, self._adapters[reader])
         self._held = reader, generator
-        pipeline = _SharedLooks(self._index, generator, self._ranker, k, self._looks)
+        pipeline = self._over(generator, k)
         pipeline.warmup()  # loading is no part of the time that an answer takes
         return pipeline
+
+    def _over(self, generator: Generator | None, k: int) -> ProductQA:
+        return _SharedLooks(self._looks, self._index, generator, ranker=self._ranker, decision=self._decision, k=k)
 
 
 class _SharedLooks(ProductQA):
@@ -71,10 +80,8 @@ class _SharedLooks(ProductQA):
     They have index, ranker and decision in common, so what they would see is the same.
     """
 
-    def __init__(
-        self, index: HybridIndex, generator: Generator | None, ranker: EvidenceRanker, k: int, looks: _Looks
-    ) -> None:
-        super().__init__(index, generator, ranker=ranker, k=k)
+    def __init__(self, looks: _Looks, index: HybridIndex, generator: Generator | None, **options: Any) -> None:
+        super().__init__(index, generator, **options)
         self._looks = looks
 
     def look(

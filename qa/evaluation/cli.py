@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qa import options as shared
 from retrieval import console
 from retrieval.errors import UsageError
 from retrieval.models import DEFAULT_LANGUAGE_MODEL
@@ -45,6 +46,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--model", default=DEFAULT_LANGUAGE_MODEL, help="hub id or folder of the language model")
     parser.add_argument("--adapter", default="auto", help="folder of the adapter (default: the one that ships)")
+    shared.add_ranking(parser)
+    shared.add_decision(parser)
     parser.add_argument("--seen", type=Path, metavar="FILE", help="JSON with seen_uids: the products tuned on")
     parser.add_argument(
         "--robustness", action="store_true", help="ask again with fewer words and other numbers of hits"
@@ -69,6 +72,9 @@ def _evaluate(options: argparse.Namespace) -> None:
         limit=options.limit,
         model=options.model,
         adapter=options.adapter,
+        rerank=options.rerank,
+        evidence=options.evidence,
+        decision=options.decision,
         seen=options.seen,
         robustness=options.robustness,
         compare=options.compare,

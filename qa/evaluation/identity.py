@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -21,7 +20,7 @@ from retrieval.adapter import AdapterIdentity
 from retrieval.evidence import CrossEncoderRanker
 from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
-from retrieval.machine import processor
+from retrieval.machine import processor, versions_of
 from retrieval.models import ADAPTER_WEIGHTS, find_adapter, resolve_model, weights_sha256
 from retrieval.prompt import PROMPT_VERSION
 from retrieval.question_file import Question
@@ -30,6 +29,7 @@ _LIBRARIES = (
     "faiss-cpu",
     "matplotlib",
     "numpy",
+    "openvino",
     "product-qa",
     "sentence-transformers",
     "tantivy",
@@ -38,7 +38,13 @@ _LIBRARIES = (
 )
 
 
-def facts_of(settings: Settings, questions: Sequence[Question], index: HybridIndex) -> dict[str, Any]:
+def facts_of(
+    settings: Settings,
+    questions: Sequence[Question],
+    index: HybridIndex,
+    ranker: CrossEncoderRanker,
+    decision: Decision,
+) -> dict[str, Any]:
     """Return what the answers and scores of a run depend on: two runs of equal facts can go on from one another."""
     asked = json.dumps([asdict(question) for question in questions], ensure_ascii=False)
     return {
@@ -49,8 +55,9 @@ def facts_of(settings: Settings, questions: Sequence[Question], index: HybridInd
         "encoder": index.encoder_identity.as_dict(),
         "model": {"id": settings.model, "weights_sha256": weights_sha256(resolve_model(settings.model))},
         "adapter": _adapter(find_adapter(settings.adapter, settings.model)),
-        "evidence_ranker": CrossEncoderRanker().sha256,
-        "decision": asdict(Decision.read()),
+        "reranker": index.reranker.weights if index.reranker else None,
+        "evidence_ranker": {"sha256": ranker.sha256, "arithmetic": ranker.arithmetic},
+        "decision": asdict(decision),
         "seen": sha256_of_files([settings.seen]) if settings.seen else None,
         "prompt_version": PROMPT_VERSION,
         "seed": settings.seed,
@@ -62,7 +69,7 @@ def surroundings() -> dict[str, Any]:
     return {
         "command": shlex.join(["python", "-m", "qa", *sys.argv[1:]]),
         "python": platform.python_version(),
-        "versions": {library: importlib.metadata.version(library) for library in _LIBRARIES},
+        "versions": versions_of(_LIBRARIES),
         "hardware": {"processor": processor(), "cores": os.cpu_count(), "gpu": _gpu()},
     }
 

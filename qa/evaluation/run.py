@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from qa.decision import Decision
 from qa.evaluation.arms import ARMS, Arm
 from qa.evaluation.asking import OpenedPipelines, Pipelines, ask
 from qa.evaluation.comparisons import compare_arms
@@ -26,6 +27,7 @@ from qa.evaluation.scoring import score_records, tables_of
 from qa.evaluation.settings import Settings
 from qa.evaluation.tools import CausalPerplexity, ModelTools, ShowProgress, TransformerTokens
 from retrieval.context import PROMPT_PRODUCTS
+from retrieval.evidence import CrossEncoderRanker
 from retrieval.index import HybridIndex
 from retrieval.models import BASE_ENCODER
 
@@ -66,16 +68,17 @@ def evaluate(
     questions = settings.chosen_questions()
     arms = settings.chosen_arms(registry, questions)
     earlier = EarlierRun.read(settings.compare) if settings.compare else None
-    index = HybridIndex.open(settings.index)
+    index = HybridIndex.open(settings.index, rerank=settings.rerank)
+    ranker, decision = CrossEncoderRanker(settings.evidence), Decision.read(settings.decision)
     check_products(questions, index.product)
     seen = which_are_seen(questions, settings.seen_uids())
-    facts = facts_of(settings, questions, index)
+    facts = facts_of(settings, questions, index, ranker, decision)
 
     if pipelines is None and any(arm.reader == "tuned" for arm in arms.values()):
         settings.check_adapter()
 
     with open_journal(settings.out, facts) as journal:
-        opened = pipelines or OpenedPipelines(index, settings.model, settings.adapter)
+        opened = pipelines or OpenedPipelines(index, ranker, decision, settings.model, settings.adapter)
         conditions = harder(PROMPT_PRODUCTS, settings.seed) if settings.robustness else []
         records = ask(arms, [MAIN, *conditions], questions, opened, journal, seen=seen, progress=progress)
         tools = tools or ModelTools(index.encoder, TransformerTokens(BASE_ENCODER), CausalPerplexity(settings.model))

@@ -26,6 +26,9 @@ class Settings:
         limit: How many questions to ask, from the first; all by default.
         model: Hub id or folder of the language model.
         adapter: What tunes it: ``auto`` for the adapter that ships, or a folder.
+        rerank: ``auto``, ``none`` or a file of weights, as in ``HybridIndex.open``.
+        evidence: Folder of an evidence ranker; by default the one that ships.
+        decision: A file that ``python -m qa calibrate`` wrote; by default the one that ships.
         seen: A JSON file with ``seen_uids``, the products that were tuned on; by default what the adapter tells.
         robustness: Whether to ask again with fewer words and with other numbers of products.
         compare: Folder of an earlier run to set beside this one.
@@ -39,6 +42,9 @@ class Settings:
     limit: int | None = None
     model: str = DEFAULT_LANGUAGE_MODEL
     adapter: str = "auto"
+    rerank: str = "auto"
+    evidence: Path | None = None
+    decision: Path | None = None
     seen: Path | None = None
     robustness: bool = False
     compare: Path | None = None

@@ -9,6 +9,7 @@ from qa.generators.local import LocalGenerator
 from qa.generators.openai_server import OpenAIGenerator
 from qa.generators.openvino_lm import OpenVINOGenerator
 from qa.generators.transformers_lm import TransformersGenerator
+from retrieval.errors import UsageError
 from retrieval.models import find_adapter
 from retrieval.openvino_runtime import openvino_is_fastest
 
@@ -33,10 +34,14 @@ def find_generator(model: str, adapter: Path | str = "auto") -> Generator | None
     Raises:
         ModelNotFound: The model is nowhere to be had.
         AdapterMismatch: The adapter belongs to another model, or to another version of the prompt.
+        UsageError: An adapter is named for a model that does not run here.
     """
+    served = model.startswith(_ADDRESSES)
+    if (model == EXTRACTIVE or served) and str(adapter) not in ("auto", "none"):
+        raise UsageError(f"{model} takes no adapter; one is laid over a model that runs here.")
     if model == EXTRACTIVE:
         return None
-    if model.startswith(_ADDRESSES):
+    if served:
         return OpenAIGenerator(model)
     runtime, _, name = model.rpartition(":")
     if runtime not in _RUNTIMES:

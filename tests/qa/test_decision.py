@@ -10,6 +10,7 @@ import pytest
 from qa.calibration import calibrate
 from qa.decision import NOTHING_FITS, STAGES, Decision, Signals, read_signals
 from qa.engine import ProductQA
+from qa.generators.choice import EXTRACTIVE
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
 from retrieval.build import build_index
 from retrieval.context import Context
@@ -18,7 +19,7 @@ from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.question_file import Question
 from retrieval.schema import Product
-from tests.conftest import WriteCatalogue
+from tests.conftest import WriteCatalogue, require_models
 from tests.fakes import DECISION, KeywordEncoder, KeywordRanker, ScriptedGenerator, pipeline_over, shown
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
@@ -76,6 +77,21 @@ def test_the_pipeline_declines_what_is_not_sure_enough(index: HybridIndex) -> No
     assert "".join(pipeline.stream(QUESTION, min_confidence=0.9999)) == NOT_IN_DESCRIPTION
 
 
+@pytest.mark.parametrize("wrong", [-0.01, 1.01, 90, math.nan])
+def test_a_confidence_is_a_probability(index: HybridIndex, wrong: float) -> None:
+    with pytest.raises(UsageError, match=r"min_confidence is .*; it must be a probability"):
+        pipeline_over(index, None).answer(QUESTION, min_confidence=wrong)
+
+
+@pytest.mark.models
+def test_a_decision_tells_for_which_encoder_it_was_fitted(index: HybridIndex, caplog: pytest.LogCaptureFixture) -> None:
+    require_models()
+    ProductQA.open(index.folder, EXTRACTIVE, encoder=KeywordEncoder())
+    assert "fitted with encoder product-qa/minilm-shop, and the index has keyword" in caplog.text
+    assert Decision.read().encoder_note(Decision.read().facts["encoder"] | {"id": "the/same"}) is None
+    assert replace(DECISION, facts={}).encoder_note(index.manifest["encoder"]) is None
+
+
 def test_what_a_product_is_its_description_says(index: HybridIndex) -> None:
     never_sure = replace(DECISION, weights=DECISION.weights | {"tells": (0.0, 0.0, 0.0, 0.0, 0.0, -50.0)})
     pipeline = ProductQA(index, None, ranker=KeywordRanker(), decision=never_sure)
@@ -99,6 +115,7 @@ def test_calibration_learns_to_tell_the_statuses_apart(index: HybridIndex) -> No
     pipeline = pipeline_over(index, None)
     decision = calibrate(pipeline, ASKED)
     assert decision.facts["questions"] == 24
+    assert decision.encoder_note(index.manifest["encoder"]) is None
     assert decision.facts["cross_validated"]["others_declined"] == 1.0
     assert decision == calibrate(pipeline, ASKED)
     found = [

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import logging
+import shutil
 from pathlib import Path
 
 import pytest
 
 from qa.engine import ProductQA
+from qa.generators.choice import EXTRACTIVE
 from qa.judging import NO_MATCH, NOT_IN_DESCRIPTION
 from retrieval.build import build_index
 from retrieval.errors import GenerationError, IndexNotFound, ModelNotFound, QuestionError, UsageError
+from retrieval.evidence import CrossEncoderRanker
 from retrieval.index import HybridIndex
+from retrieval.models import DEFAULT_LANGUAGE_MODEL, find_adapter
 from retrieval.prompt import NO_PRODUCT, NOT_SAID
-from tests.conftest import WriteCatalogue
+from tests.conftest import WriteCatalogue, require_models
 from tests.fakes import KeywordEncoder, ScriptedGenerator, pipeline_over
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
@@ -186,6 +191,9 @@ def test_without_retrieval_the_words_are_marked_as_unchecked(index: HybridIndex)
     assert "tent" not in generator.prompts[0][0]["content"].lower()
     with pytest.raises(UsageError, match="needs a language model"):
         pipeline_over(index, None).answer(QUESTION, retrieval=False)
+    for useless in ({"product": "TENT1"}, {"min_confidence": 0.5}):
+        with pytest.raises(UsageError, match="neither a product to look at nor a confidence"):
+            pipeline_over(index, generator).answer(QUESTION, retrieval=False, **useless)
 
 
 def test_contexts_shrink_to_the_prompt_budget_by_whole_sentences(index: HybridIndex) -> None:
@@ -235,3 +243,32 @@ def test_open_says_what_is_missing(index: HybridIndex, tmp_path: Path) -> None:
         ProductQA.open(index.folder, model=str(tmp_path / "no-model"))
     with pytest.raises(UsageError, match="k is 0"):
         pipeline_over(index, None, k=0)
+    with pytest.raises(UsageError, match="extractive takes no adapter"):
+        ProductQA.open(index.folder, model=EXTRACTIVE, adapter=tmp_path)
+    with pytest.raises(UsageError, match="v1#any takes no adapter"):
+        ProductQA.open(index.folder, model="http://127.0.0.1/v1#any", adapter=str(tmp_path))
+    with pytest.raises(ModelNotFound, match="No evidence ranker at"):
+        ProductQA.open(index.folder, model=EXTRACTIVE, encoder=KeywordEncoder(), evidence=tmp_path)
+
+
+@pytest.mark.models
+def test_open_takes_the_evidence_ranker_that_is_named(index: HybridIndex, tmp_path: Path) -> None:
+    require_models()
+    copied = shutil.copytree(CrossEncoderRanker().folder, tmp_path / "evidence")
+    pipeline = ProductQA.open(index.folder, model=EXTRACTIVE, encoder=KeywordEncoder(), evidence=copied)
+    assert pipeline.ranker.folder == copied
+
+
+@pytest.mark.models
+def test_an_adapter_that_is_named_and_belongs_to_another_index_is_told(
+    index: HybridIndex, caplog: pytest.LogCaptureFixture
+) -> None:
+    require_models()
+    caplog.set_level(logging.INFO)
+    shipped = find_adapter("auto", DEFAULT_LANGUAGE_MODEL)
+    told = {}
+    for adapter in ("none", "auto", str(shipped)):
+        caplog.clear()
+        ProductQA.open(index.folder, encoder=KeywordEncoder(), adapter=adapter)
+        told[adapter] = [r.levelname for r in caplog.records if "rows were retrieved from another index" in r.message]
+    assert told == {"none": [], "auto": ["INFO"], str(shipped): ["WARNING"]}

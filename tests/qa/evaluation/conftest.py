@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from qa.evaluation import Settings, identity
+from qa.evaluation import Settings, run
 from qa.evaluation.report import plots
 from retrieval import index as index_module
 from retrieval.index import HybridIndex
 from retrieval.question_file import write_questions
-from tests.fakes import KeywordEncoder
+from tests.fakes import KeywordEncoder, KeywordRanker
 from tests.qa.evaluation.runs import QUESTIONS, REGISTRY
 
 
@@ -25,10 +24,18 @@ def keyword_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+class NamedRanker(KeywordRanker):
+    """A ranker that the facts of a run can name."""
+
+    arithmetic = "exact"
+
+    def __init__(self, folder: Path | None) -> None:
+        self.sha256 = f"of {folder}"
+
+
 @pytest.fixture
 def fixed_ranker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The facts of a run name the evidence ranker, which none of its pipelines use here."""
-    monkeypatch.setattr(identity, "CrossEncoderRanker", lambda: SimpleNamespace(sha256="ranker"))
+    monkeypatch.setattr(run, "CrossEncoderRanker", NamedRanker)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from qa.evaluation.asking import OpenedPipelines
 from retrieval.evidence import Pair
 from retrieval.index import HybridIndex
 from retrieval.question_file import Question
-from tests.fakes import KeywordRanker, ScriptedGenerator, pipeline_over
+from tests.fakes import DECISION, KeywordRanker, ScriptedGenerator, pipeline_over
 
 QUESTIONS = [
     Question("how heavy is the ridge two tent", "fact", ("TENT1",)),
@@ -42,10 +42,8 @@ class Generators:
 
 
 @pytest.fixture
-def ranker(monkeypatch: pytest.MonkeyPatch) -> CountingRanker:
-    ranker = CountingRanker()
-    monkeypatch.setattr(asking, "CrossEncoderRanker", lambda: ranker)
-    return ranker
+def ranker() -> CountingRanker:
+    return CountingRanker()
 
 
 @pytest.fixture
@@ -58,7 +56,7 @@ def generators(monkeypatch: pytest.MonkeyPatch) -> Generators:
 def test_arms_share_search_and_ranking_and_the_time_these_took(
     index: HybridIndex, ranker: CountingRanker, generators: Generators
 ) -> None:
-    pipelines = OpenedPipelines(index, "model", "adapter")
+    pipelines = OpenedPipelines(index, ranker, DECISION, "model", "adapter")
     names = ("extractive", "copy", "tuned+retrieval", "untuned+retrieval", "tuned+gold", "untuned+gold")
     given, calls = {}, {}
     for name in names:
@@ -71,7 +69,6 @@ def test_arms_share_search_and_ranking_and_the_time_these_took(
         given["extractive"][0].timings["search"]
     }
     alone = pipeline_over(index, ScriptedGenerator())
-    alone.decision = pipeline.decision
     for name in ("untuned+retrieval", "untuned+gold"):
         expected = ARMS[name].ask(alone, QUESTIONS)
         assert [(a.text, a.status, a.hits, a.citations, a.confidence) for a in given[name]] == [
@@ -88,7 +85,7 @@ def test_arms_share_search_and_ranking_and_the_time_these_took(
 def test_other_numbers_of_products_are_looked_at_anew_by_the_model_that_is_held(
     index: HybridIndex, ranker: CountingRanker, generators: Generators
 ) -> None:
-    pipelines = OpenedPipelines(index, "model", "adapter")
+    pipelines = OpenedPipelines(index, ranker, DECISION, "model", "adapter")
     for k in (None, 1, 8):
         before = ranker.calls
         pipeline = pipelines.open("untuned", k)

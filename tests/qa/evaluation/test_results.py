@@ -22,7 +22,7 @@ from qa.evaluation.errors import EvaluationError
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.prompt import build_messages
-from tests.fakes import KeywordRanker
+from tests.fakes import DECISION, KeywordRanker
 from tests.finetune.tiny_llama import save_tiny_llama, tiny_recipe
 from tests.qa.evaluation.runs import QUESTIONS, REGISTRY, lines_of, run
 
@@ -129,9 +129,7 @@ def test_confidence_that_no_arm_states_is_not_drawn(
     assert not (tmp_path / "alone-confidence.png").exists()
 
 
-def test_an_adapter_of_the_notebook_is_asked_what_it_was_trained_on(
-    index: HybridIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_adapter_of_the_notebook_is_asked_what_it_was_trained_on(index: HybridIndex, tmp_path: Path) -> None:
     rows = tmp_path / "rows"
     rows.mkdir()
     products = list(index.catalogue)
@@ -141,8 +139,8 @@ def test_an_adapter_of_the_notebook_is_asked_what_it_was_trained_on(
     assert first.completion == products[0].content
     model = save_tiny_llama(tmp_path / "model")
     train(tiny_recipe(model, max_steps=2), rows, tmp_path / "adapter")
-    monkeypatch.setattr("qa.evaluation.asking.CrossEncoderRanker", KeywordRanker)
-    pipeline = OpenedPipelines(index, str(model), str(tmp_path / "adapter")).open("tuned", None)
+    opened = OpenedPipelines(index, KeywordRanker(), DECISION, str(model), str(tmp_path / "adapter"))
+    pipeline = opened.open("tuned", None)
     given = ARMS["tuned"].ask(pipeline, QUESTIONS[:2])
     assert [(answer.status, answer.hits, set(answer.timings)) for answer in given] == [
         ("answered", (), {"generate", "total"})

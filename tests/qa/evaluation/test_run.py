@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -11,6 +11,7 @@ from filelock import FileLock
 from selectolax.lexbor import LexborHTMLParser
 
 from qa.answers import Answer
+from qa.decision import Decision
 from qa.engine import ProductQA
 from qa.evaluation import Settings
 from qa.evaluation.arms import ARMS
@@ -21,7 +22,7 @@ from qa.evaluation.measures.case import Case
 from retrieval.errors import UsageError
 from retrieval.index import HybridIndex
 from retrieval.question_file import Question, write_questions
-from tests.fakes import pipeline_over
+from tests.fakes import DECISION, pipeline_over
 from tests.qa.evaluation.runs import INVENTED, QUESTIONS, REGISTRY, broken, lines_of, run, untimed, untimed_lines
 
 
@@ -40,6 +41,22 @@ def test_a_run_writes_every_answer_and_a_broken_arm_loses(settings: Settings, in
         assert lost["p_holm"] < 0.05, figure
     assert (settings.out / "report.md").read_text().startswith("#")
     assert json.loads((settings.out / "results.json").read_text())["estimates"] == results["estimates"]
+
+
+@pytest.mark.usefixtures("blank_plots")
+def test_a_run_takes_and_tells_what_ranks_and_decides(settings: Settings, index: HybridIndex, tmp_path: Path) -> None:
+    replace(DECISION, threshold=0.0).save(tmp_path / "always.json")
+    chosen = replace(settings, limit=4, arms=("extractive",), rerank="none", evidence=tmp_path / "mine")
+    statuses = {}
+    for decision in (None, tmp_path / "always.json"):
+        out = tmp_path / f"out of {decision and decision.stem}"
+        facts = run(replace(chosen, out=out, decision=decision), index, pipelines=None)["facts"]
+        assert facts["evidence_ranker"] == {"sha256": f"of {tmp_path / 'mine'}", "arithmetic": "exact"}
+        assert facts["reranker"] is None
+        assert facts["decision"] == asdict(Decision.read(decision))
+        statuses[decision and decision.stem] = [line["status"] for line in lines_of(out)]
+    assert "not_in_description" in statuses[None]
+    assert "not_in_description" not in statuses["always"]
 
 
 def test_the_page_loads_nothing_and_shows_markup_as_text(settings: Settings, index: HybridIndex) -> None:

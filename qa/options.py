@@ -1,0 +1,17 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_ranking(parser: argparse.ArgumentParser) -> None:
+    """Add what names learned parts of search and of ranking."""
+    parser.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
+    parser.add_argument("--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)")
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add what names a decision between answering and declining."""
+    parser.add_argument("--decision", type=Path, metavar="FILE", help="what calibrate wrote (default: what ships)")
