@@ -62,6 +62,9 @@ def look(
         named = [() for _ in questions]
     searched = perf_counter()
     contexts = choose_context(ranker, list(zip(queries, fit, strict=True)))
+    if product is not None:
+        # its name need not be repeated on its page, and the decision was fitted on questions that tell what they ask of
+        contexts = [replace(context, matches=1.0) for context in contexts]
     asked = []
     for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
         fits = bool(context.shown) and (product is not None or holds_the_name(query, context.fitting[0]))

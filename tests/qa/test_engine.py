@@ -133,6 +133,18 @@ def test_a_product_page_looks_at_nothing_else(index: HybridIndex) -> None:
         pipeline_over(index, generator).answer("is it safe?", product="NONE")
 
 
+@pytest.mark.models
+def test_a_page_declines_what_it_does_not_say_though_its_name_is_not_repeated(sample_index: HybridIndex) -> None:
+    require_models()
+    pipeline = ProductQA(sample_index, None)
+    asked = ("what colour is it?", "does it have wifi?", "what is the serial number?", "is it vegan?")
+    pages = [product.uid for product in list(sample_index.catalogue)[:10]]
+    statuses = [answer.status for page in pages for answer in pipeline.answer_batch(asked, product=page)]
+    assert statuses.count("not_in_description") >= 30
+    told = pipeline.answer("how much water does it hold?", product="SKT0000042")
+    assert (told.status, told.text) == ("answered", "The reservoir holds 70 ounces (about 2 liters) of water.")
+
+
 def test_a_model_that_only_quotes_is_shown_the_first_product_alone(index: HybridIndex) -> None:
     free, quoting = ScriptedGenerator(), ScriptedGenerator()
     quoting.only_quotes = True
