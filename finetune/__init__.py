@@ -1,1 +1,1 @@
-"""Learning from questions whose answer is known: so far the weights of the reranker."""
+"""Everything that learns: questions, and the encoder, reranker, evidence ranker and adapter learned from them."""

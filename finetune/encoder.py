@@ -103,8 +103,11 @@ def tune_encoder(
     return run
 
 
-def keep_share(tuned: Path, out: Path, share: float) -> None:
+def keep_share(tuned: Path, out: Path, share: float) -> dict[str, Any]:
     """Write a tuned encoder anew, as training with another ``merge_share`` would have written it.
+
+    Returns:
+        What its ``run.json`` says.
 
     Raises:
         UsageError: ``out`` is there already, or the share is out of range.
@@ -115,10 +118,12 @@ def keep_share(tuned: Path, out: Path, share: float) -> None:
     if run is None:
         raise ModelNotFound(f"No tuned encoder at {tuned}{nearest_path(tuned)}.")
     config = replace(EncoderConfig(**run["config"]), merge_share=share)
+    run = run | {"config": asdict(config)}
     with whole_or_nothing(out) as folder:
         shutil.copytree(tuned, folder, dirs_exist_ok=True)
         settle_adapter(folder, config.base, config.alpha * config.merge_share)
-        write_json(folder / RUN_FILE, run | {"config": asdict(config)})
+        write_json(folder / RUN_FILE, run)
+    return run
 
 
 def _train(base: Path, examples: Sequence[Example], config: EncoderConfig, folder: Path) -> list[tuple[int, float]]:

@@ -30,6 +30,7 @@ def add_parsers(commands: Any) -> None:
     share.add_argument("tuned", type=Path, metavar="FOLDER")
     share.add_argument("--share", type=float, required=True, help="share that is kept, such as 0.7")
     share.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the encoder is written")
+    share.add_argument("--json", action="store_true", help="print what run.json says")
     share.set_defaults(run=_share)
 
     static = commands.add_parser("static", help="make a static encoder: faster by far, and less exact")
@@ -73,7 +74,10 @@ def _tune(options: argparse.Namespace) -> None:
 def _share(options: argparse.Namespace) -> None:
     from finetune.encoder import keep_share
 
-    keep_share(options.tuned, options.out, options.share)
+    run = keep_share(options.tuned, options.out, options.share)
+    if options.json:
+        console.print_json(run)
+        return
     print(f"{options.share:g} of what {options.tuned} learned, written to {options.out}")
 
 

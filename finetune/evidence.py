@@ -20,6 +20,7 @@ from finetune.evidence_config import EvidenceConfig
 from finetune.mining import Fold
 from finetune.output import plot_losses, whole_or_nothing
 from finetune.resources import GIB, Device, versions
+from retrieval.errors import UsageError
 from retrieval.evidence import (
     EVIDENCE_FORMAT,
     HEAD_WEIGHTS,
@@ -127,6 +128,9 @@ def mine_listings(
         questions: Those whose evidence stands in no piece are left out.
         config: How many candidates to draw.
         leave_out: Leave out the questions whose product falls in this fold.
+
+    Raises:
+        UsageError: No question is left.
     """
     draw = random.Random(config.seed)
     known = [question for question in questions if question.kind != "ambiguous"]
@@ -145,6 +149,11 @@ def mine_listings(
             if listing is not None:
                 listings.append(listing)
         print(f"read {start + len(batch)} of {len(known)} questions", file=sys.stderr)
+    if not listings:
+        raise UsageError(
+            f"None of {len(questions)} questions can be learned from: their products are not in {index.folder} or are "
+            "left out, or what answers them is not found in what is listed there."
+        )
     return listings
 
 

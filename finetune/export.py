@@ -24,7 +24,7 @@ _PARITY_TOKENS = 48
 _AT_ONCE = 4
 
 
-def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
+def export(adapter: Path, out: Path, kind: Kind, rows: Path, *, model: str | None = None) -> dict[str, Any]:
     """Merge an adapter into its unquantised base model, write the model, and compare the two.
 
     Args:
@@ -34,12 +34,14 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
             float16, for llama.cpp's ``convert_hf_to_gguf.py``; ``openvino``: in float32, as openvino-genai and
             OpenVINO Model Server take it.
         rows: Folder with rows; the prompts of its ``evaluation.jsonl``, or else its ``train.jsonl``, are completed.
+        model: Where the base model is to be had, as a folder or a hub id; by default as the adapter names it.
 
     Returns:
         What ``export.json`` says.
 
     Raises:
         AdapterMismatch: No adapter, or of another base model or prompt.
+        ModelNotFound: The base model is nowhere to be had.
         MissingExtra: ``openvino`` without openvino-genai.
         UsageError: ``out`` exists, or there are no rows.
     """
@@ -48,7 +50,7 @@ def export(adapter: Path, out: Path, kind: Kind, rows: Path) -> dict[str, Any]:
     if out.exists():
         raise UsageError(f"{out} exists; give another --out.")
     identity = AdapterIdentity.read(adapter)
-    base = BaseModel.find(identity.base_model)
+    base = BaseModel.find(model or identity.base_model)
     identity.check(base.folder)
     tokenizer = base.tokenizer()
     file = rows / EVALUATION if (rows / EVALUATION).exists() else rows / TRAIN

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from retrieval.errors import UsageError, nearest_path
+from retrieval.files import parse_json, read_text
 from retrieval.prompt import Message, encode_messages, encode_text
 
 TRAIN = "train.jsonl"
@@ -71,12 +71,12 @@ def read_rows(path: Path) -> list[Row]:
     ``{"messages": [{"role", "content"}]}`` or, as ShareGPT has it, ``{"conversations": [{"from", "value"}]}``.
 
     Raises:
-        UsageError: No such file, or a line in none of these forms.
+        UsageError: No such file, one that is not UTF-8, or a line in none of these forms.
     """
     if not path.is_file():
         raise UsageError(f"No training rows at {path}{nearest_path(path)}.")
-    with path.open(encoding="utf-8") as lines:
-        return [_row(line, f"{path.name}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    lines = read_text(path).split("\n")
+    return [_row(line, f"{path.name}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def encode_row(tokenizer: Any, row: Row) -> Example:
@@ -107,7 +107,7 @@ def spread(examples: Sequence[Example], count: int) -> list[Example]:
 
 def _row(line: str, place: str) -> Row:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         if "prompt" in row:
             prompt, completion = list(_messages(row["prompt"])), row["completion"]
         else:
@@ -115,7 +115,7 @@ def _row(line: str, place: str) -> Row:
             if last["role"] != "assistant":
                 raise UsageError(f"{place}: the last turn is not the assistant's.")
             completion = last["content"]
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{place}: not a row; it needs prompt and completion, or messages, or conversations "
             f"({type(error).__name__}: {error})."

@@ -31,6 +31,17 @@ def whole_or_nothing(out: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
+def refuse_file(out: Path) -> None:
+    """Refuse a folder that cannot be made.
+
+    Raises:
+        UsageError: There is a file where it, or a folder above it, would be.
+    """
+    for path in (out, *out.parents):
+        if path.is_file():
+            raise UsageError(f"{path} is a file, where a folder is to be; give another --out.")
+
+
 def plot_losses(history: Sequence[dict[str, float]], path: Path, *, unit: str) -> None:
     """Draw the losses of a log history, training and evaluation, as a PNG.
 

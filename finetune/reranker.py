@@ -29,7 +29,7 @@ class Example:
 
 
 def learn_reranker(
-    index: HybridIndex, questions: Path, *, only: Fold | None = None, weight_decay: float = 1e-3
+    index: HybridIndex, questions: Sequence[Path], *, only: Fold | None = None, weight_decay: float = 1e-3
 ) -> Reranker:
     """Fit a weight for each feature by the listwise softmax loss: -log of the probability of the right products.
 
@@ -38,23 +38,25 @@ def learn_reranker(
 
     Args:
         index: An index opened with ``rerank="none"``.
-        questions: A question file; questions without one right product are left out.
+        questions: Question files; one that is given twice counts twice. Questions without one right product are left
+            out.
         only: Learn from the questions whose product falls in this fold alone: the one that the index's encoder was
             tuned without, as cosines flatter questions that it has seen.
         weight_decay: L2 penalty on the weights of the standardised features.
 
     Raises:
-        UsageError: No such file, or no question whose product is among the first fifty hits.
+        UsageError: A question file cannot be read, or no question whose product is among the first fifty hits.
     """
     examples = [example for example in _examples(index, questions, only) if example.right.any()]
     if not examples:
-        raise UsageError(f"No question of {questions} has its product among the first {RERANK_DEPTH} hits.")
+        files = ", ".join(map(str, questions))
+        raise UsageError(f"No question of {files} has its product among the first {RERANK_DEPTH} hits.")
     every = np.concatenate([example.features for example in examples])
     scale = every.std(axis=0) + 1e-6
     weights, losses = _fit([Example(e.features / scale, e.right) for e in examples], weight_decay)
     facts = {
         "questions": len(examples),
-        "questions_sha256": sha256_of_files([questions]),
+        "questions_sha256": sha256_of_files(list(questions)),
         "catalogue_sha256": index.manifest["catalogue"]["sha256"],
         "only": str(only) if only else None,
         "weight_decay": weight_decay,
@@ -64,8 +66,9 @@ def learn_reranker(
     return Reranker(by_name, index.manifest["encoder"], facts)
 
 
-def _examples(index: HybridIndex, path: Path, only: Fold | None) -> list[Example]:
-    rows = [row for row in read_questions(path) if row.uids and row.kind != "ambiguous"]
+def _examples(index: HybridIndex, files: Sequence[Path], only: Fold | None) -> list[Example]:
+    read = [row for path in files for row in read_questions(path)]
+    rows = [row for row in read if row.uids and row.kind != "ambiguous"]
     if only is not None:
         rows = [row for row in rows if any(only.holds(product) for product in map(index.product, row.uids) if product)]
     queries = [index.query(row.question) for row in rows]

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.masks import EVALUATION, ROWS, TRAIN
+from finetune.output import refuse_file
 from finetune.split import check_no_leak, groups, is_held_out
 from retrieval.adapter import index_identity
 from retrieval.context import FITTING_SHARE, PROMPT_PRODUCTS, WORDS_PER_PRODUCT, Shown, choose_context
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker, Pair
-from retrieval.files import sha256_of_files
+from retrieval.files import replace_json, replace_text, sha256_of_files
 from retrieval.index import HybridIndex
 from retrieval.prompt import (
     NO_PRODUCT,
@@ -169,9 +170,10 @@ def prepare(
         The facts that ``rows.json`` holds: counts, and what the rows were made from.
 
     Raises:
-        UsageError: A question file is wrong, or nothing is left of them.
+        UsageError: A question file is wrong, nothing is left of them, or ``out`` is a file.
         TrainingDataError: A product or lookalike stands on both sides of the split.
     """
+    refuse_file(out)
     draw = random.Random(config.seed)
     read = [question for file in files for question in read_questions(file)]
     questions = [q for q in read if q.kind != "ambiguous" and draw.random() < getattr(config.keep, q.kind)]
@@ -211,9 +213,8 @@ def prepare(
     }
     out.mkdir(parents=True, exist_ok=True)
     for name, side in ((TRAIN, train), (EVALUATION, held_out)):
-        with (out / name).open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in side)
-    (out / ROWS).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        replace_text(out / name, "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in side))
+    replace_json(out / ROWS, facts)
     return facts
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from finetune.base_model import BaseModel, precision_of
 from finetune.masks import EVALUATION, ROWS, TRAIN, read_examples
-from finetune.output import plot_losses
+from finetune.output import plot_losses, refuse_file
 from finetune.preflight import Preflight
 from finetune.recipe import CHECKPOINTS, Recipe
 from finetune.resources import Device, Usage, leads, versions
 from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION, fingerprints
 from retrieval.errors import UsageError
-from retrieval.files import sha256_of_files
-from retrieval.models import RUN_FILE
+from retrieval.files import flush, replace_json, replace_text, sha256_of_files
+from retrieval.models import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RUN_FILE
 from retrieval.prompt import PROMPT_VERSION
 
 _STARTED = "started.json"
@@ -84,6 +84,7 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
 
 def _begin(recipe: Recipe, rows: Path, out: Path, resume: bool) -> Path | None:
     """Claim the folder of a run; return the checkpoint to go on from."""
+    refuse_file(out)
     if (out / RUN_FILE).exists():
         raise UsageError(f"{out} holds a finished adapter; give another --out.")
     started = json.loads(json.dumps({"recipe": dataclasses.asdict(recipe), "rows": _fingerprint(rows)}))
@@ -94,7 +95,7 @@ def _begin(recipe: Recipe, rows: Path, out: Path, resume: bool) -> Path | None:
         if out.exists() and any(out.iterdir()):
             raise UsageError(f"{out} is not empty; give another --out.")
         out.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps(started, indent=2) + "\n", encoding="utf-8")
+        replace_json(note, started)
         return None
     if not resume:
         raise UsageError(f"{out} holds a run that was cut off; add --resume, or give another --out.")
@@ -113,14 +114,13 @@ def _last_checkpoint(out: Path) -> Path | None:
 
 def _finish(out: Path, run: dict[str, Any]) -> None:
     """Name the base model by its id, write the loss curve and, last, ``run.json``; take away what nobody reads."""
-    config = json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json.loads((out / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = run["base_model"]["id"]
-    (out / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    replace_text(out / ADAPTER_CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")
     if importlib.util.find_spec("matplotlib"):
         plot_losses(run["history"], out / "loss.png", unit="nats per completion token")
-    unfinished = out / f".{RUN_FILE}.new"
-    unfinished.write_text(json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(out / RUN_FILE)
+    flush(out / ADAPTER_WEIGHTS)
+    replace_json(out / RUN_FILE, run)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     for leftover in (_STARTED, "training_args.bin", "README.md"):
         (out / leftover).unlink(missing_ok=True)

@@ -23,10 +23,14 @@ def add_parsers(commands: Any) -> None:
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint of a run that was cut off")
     train.add_argument("--max-steps", type=int, metavar="N", help="stop after N steps")
     train.add_argument("--seed", type=int, metavar="N", help="another seed than the configuration's")
+    train.add_argument("--json", action="store_true", help="print what run.json says")
     train.set_defaults(run=_train)
 
     export = commands.add_parser("export", help="merge an adapter into its base model")
     export.add_argument("--adapter", type=Path, required=True, metavar="FOLDER", help="folder of the adapter")
+    export.add_argument(
+        "--config", type=Path, metavar="FILE", help="recipe that names the base model (default: as in the adapter)"
+    )
     export.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the model")
     kind = export.add_mutually_exclusive_group(required=True)
     kind.add_argument(
@@ -49,6 +53,7 @@ def add_parsers(commands: Any) -> None:
     export.add_argument(
         "--rows", type=Path, required=True, metavar="FOLDER", help="rows whose prompts show that both answer alike"
     )
+    export.add_argument("--json", action="store_true", help="print what export.json says")
     export.set_defaults(run=_export)
 
 
@@ -88,6 +93,9 @@ def _train(options: argparse.Namespace) -> None:
     used = run["resources"]
     if not leads():
         return
+    if options.json:
+        console.print_json(run)
+        return
     print(
         f"{run['steps']} steps, {used['tokens']} tokens in {used['seconds']} s ({used['tokens_per_second']} tokens/s), "
         f"peak {used['memory_peak_gib']} GiB, written to {options.out}"
@@ -95,8 +103,14 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    from finetune.config import read_config
     from finetune.export import export
+    from finetune.recipe import Recipe
 
-    facts = export(options.adapter, options.out, options.kind, options.rows)
+    model = read_config(options.config, Recipe).model if options.config else None
+    facts = export(options.adapter, options.out, options.kind, options.rows, model=model)
+    if options.json:
+        console.print_json(facts)
+        return
     parity = facts["parity"]
     print(f"{facts['kind']} written to {options.out}; {parity['equal']} of {parity['prompts']} completions are equal")

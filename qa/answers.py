@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -9,6 +10,13 @@ from typing import Any, Literal
 from retrieval.schema import Hit, Product
 
 Status = Literal["answered", "not_in_description", "no_match", "ambiguous"]
+_EDGE = r"(?!(?<=\w)(?:['\u2019/-]?\w|[.,]\d)|(?<=\w['\u2019/-])\w|(?<=\w[.,])\d)"
+"""A place that is not inside a word or a number, of which "3.5-inch" is one."""
+
+
+def places(quote: str, text: str) -> Iterator[int]:
+    """Yield where a quote begins in a text, as whole words: "3 kg" does not stand in "13 kg"."""
+    return (found.start() for found in re.finditer(f"{_EDGE}{re.escape(quote)}{_EDGE}", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +41,15 @@ class Citation:
     def of(cls, product: Product, quote: str) -> Citation:
         """Cite a span of a product's text: its content, or its title where only that holds it.
 
+        Where it stands more than once, the first place at which it is whole words is cited.
+
         Raises:
             ValueError: Neither holds it.
         """
         if quote in product.content and quote != product.title:
-            start = product.content.index(quote)
+            start = next(places(quote, product.content), product.content.index(quote))
             return cls(product.uid, quote, "content", start, start + len(quote))
-        start = product.title.index(quote)
+        start = next(places(quote, product.title), product.title.index(quote))
         return cls(product.uid, quote, "title", start, start + len(quote))
 
 

@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,10 +98,13 @@ class Decision:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             weights = {stage: [float(weight) for weight in stored["weights"][stage]] for stage in STAGES}
+            threshold = float(stored["threshold"])
             if stored["format"] != _FORMAT or {len(row) for row in weights.values()} != {len(Signals._fields) + 1}:
                 raise ValueError("another format")
-            return cls(weights, float(stored["threshold"]), stored["facts"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not all(map(math.isfinite, (threshold, *chain.from_iterable(weights.values())))):
+                raise ValueError("a number that is not finite")
+            return cls(weights, threshold, stored["facts"])
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise UsageError(f"{path} is not a decision that python -m qa calibrate wrote ({error}).") from error
 
     def encoder_note(self, encoder: Mapping[str, Any]) -> str | None:

@@ -155,7 +155,8 @@ class ProductQA:
             min_confidence: Decline answers that are less probably right, in [0, 1]; by default those below
                 ``decision.threshold``.
             previous: The answer that this goes on from: a reply to what it asked back settles which product was meant,
-                and any other question is asked of its product.
+                or is asked back again, and any other question is asked of its product. Where ``product`` is given, only
+                that counts.
 
         Raises:
             QuestionError: The question is empty or too long.
@@ -163,6 +164,8 @@ class ProductQA:
                 retrieval.
             GenerationError: The model failed; this object stays usable.
         """
+        if product is not None:
+            previous = None
         if previous is not None and previous.candidates:
             meant = meant_by(self.index.query(question), previous.candidates)
             if len(meant) > 1:
@@ -248,10 +251,10 @@ class ProductQA:
         return [self.prompt(each) if each.is_answerable else each for each in asked]
 
     def prompt(self, asked: Asked) -> Asked:
-        """Render the prompt of a question, span by span shorter until it fits.
+        """Render the prompt of a question, span by span shorter until it fits; none where one span does not.
 
         Raises:
-            UsageError: There is no language model, or no room for one product.
+            UsageError: There is no language model, or no room for any product.
         """
         if self.generator is None:
             raise UsageError("A prompt needs a language model to read it; the model is 'extractive'.")
@@ -266,8 +269,15 @@ class ProductQA:
                 )
             smaller = without_the_least(context)
             if smaller is None:
-                raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
+                return self._unprompted(asked)
             context = smaller
+
+    def _unprompted(self, asked: Asked) -> Asked:
+        """Leave a question to be answered by quoting, as its product alone fills a prompt."""
+        bare = build_messages(asked.query.text, ())
+        if self.generator is None or self.generator.count_tokens(bare) > self._max_prompt_tokens:
+            raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
+        return asked
 
     def complete(self, prompts: Sequence[Prompt]) -> tuple[list[Completion], float]:
         """Return what the model says, and how many milliseconds a prompt it took."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from qa.answers import Answer, Citation, Status
-from qa.citations import as_sentence, is_quote, says_more_than, supported
+from qa.citations import as_sentence, is_quote, says_more_than, supported, with_negation
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
 from retrieval.context import MOST_WORDS_SAID, Context, Shown, answering_spans
@@ -106,12 +107,17 @@ def _quoted(query: Query, shown: Shown, reading: Reading) -> Answer:
 
 def _described(product: Product, source: str) -> Answer:
     """Say which product it is: its title, and a span of it beside as much of the beginning as there is room for."""
-    told = lead(product.content, MOST_WORDS_SAID, () if source in product.title else (source,))
+    told = _without_parts(lead(product.content, MOST_WORDS_SAID, () if source in product.title else (source,)))
     citations = tuple(Citation.of(product, each) for each in told)
     said = told[0]
     for before, span in pairwise(told):
         said += (" " if f"{before} {span}" in product.content else SPAN_GAP) + span
     return Answer(f"{product.title}: {as_sentence(said)}", "answered", product, citations=citations)
+
+
+def _without_parts(spans: Sequence[str]) -> list[str]:
+    """Leave out spans that stand in another one."""
+    return [span for span in spans if not any(span != other and span in other for other in spans)]
 
 
 def no_match() -> Answer:
@@ -142,5 +148,6 @@ def _is_declined(asked: Asked, text: str) -> bool:
 def _quote(asked: Asked, *, because_of_model: bool) -> Answer:
     """Quote what answers best, or describe the product where the question asks which it is."""
     shown = asked.context.shown[0]
-    answer = _quoted(asked.query, shown, Reading(1, False, SPAN_GAP.join(answering_spans(shown))))
+    spans = _without_parts([with_negation(span, shown.product) for span in answering_spans(shown)])
+    answer = _quoted(asked.query, shown, Reading(1, False, SPAN_GAP.join(spans)))
     return replace(answer, notes=(_QUOTED,) if because_of_model else ())

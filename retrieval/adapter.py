@@ -54,7 +54,7 @@ class AdapterIdentity:
             known = (run["format"], run["format_version"]) == (ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION)
             base, version, index = run["base_model"], run["prompt_version"], run["index"]
             identity = cls(base["id"], base["weights_sha256"], version, index, run)
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise AdapterMismatch(f"{path} was not written by this program ({type(error).__name__}).") from error
         if not known:
             raise AdapterMismatch(

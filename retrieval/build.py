@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.catalog import Catalogue
-from retrieval.dense import DenseIndex
+from retrieval.dense import EXACT_UP_TO, DenseIndex
 from retrieval.encoder import Encoder, SentenceTransformerEncoder
 from retrieval.errors import UsageError
 from retrieval.files import sha256_of_files
@@ -143,7 +144,8 @@ def build_index(
         if generation.resumes and tell is not None:
             tell(f"Going on with a build that was cut off: {shards.rows:,} of {len(catalogue):,} products are encoded.")
         encode(catalogue, encoder, options, shards, report_progress)
-        dense = DenseIndex.build(shards, encoder.encode_queries(_sample_questions(catalogue)))
+        scanned = len(catalogue) > EXACT_UP_TO
+        dense = DenseIndex.build(shards, encoder.encode_queries(_sample_questions(catalogue)) if scanned else None)
         dense.save(generation.folder)
         generation.commit(
             {
@@ -212,7 +214,7 @@ def encode(
 
 def _sample_questions(catalogue: Catalogue) -> list[str]:
     """Return every other word of some titles: as little as a vague question holds, to measure recall with."""
-    step = max(1, len(catalogue) // _SAMPLED_QUESTIONS)
+    step = math.ceil(len(catalogue) / _SAMPLED_QUESTIONS)
     return [" ".join(catalogue[row].title.split()[::2]) for row in range(0, len(catalogue), step)]
 
 

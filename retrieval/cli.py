@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrieval import console
+from retrieval.errors import CatalogueError
 
 if TYPE_CHECKING:
     from retrieval.rejects import Reject
@@ -77,6 +78,7 @@ def _build(options: argparse.Namespace) -> None:
     from retrieval.encoder import SentenceTransformerEncoder
     from retrieval.reader import CatalogueReader
 
+    _check_names(options.catalogues)
     CatalogueReader(options.catalogues)  # a wrong path is told before a model is loaded
     build_options = BuildOptions(
         fields=tuple(options.fields.split(",")),
@@ -111,6 +113,15 @@ def _build(options: argparse.Namespace) -> None:
     print(f"{len(index):,} products in {options.out}")
 
 
+def _check_names(paths: list[Path]) -> None:
+    """Refuse a name that neither the manifest nor the log of rejects can hold."""
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise CatalogueError(f"The name of {str(path)!r} is not UTF-8; rename the file.") from error
+
+
 def _tell(told: Reject | str) -> None:
     print(told, file=sys.stderr)
 
@@ -119,6 +130,7 @@ def _update(options: argparse.Namespace) -> None:
     from retrieval.build import REJECTS_FILE
     from retrieval.update import COMPACT_FROM, update_index
 
+    _check_names(options.add)
     uids = [uid for each in options.remove for uid in console.values_of(each)]
     with console.progress_bars() as progress:
         index, done = update_index(
@@ -169,11 +181,13 @@ def _search(options: argparse.Namespace) -> None:
 def _show(question: str, hits: list[Hit]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("", "uid", "title", "cosine", "BM25", title=question, title_justify="left")
+    title = Text(question, style="table.title")
+    table = Table("", "uid", "title", "cosine", "BM25", title=title, title_justify="left")
     for hit in hits:
         signals = [f"{value:.2f}" if value is not None else "–" for value in (hit.cosine, hit.bm25)]
-        table.add_row(str(hit.rank), hit.product.uid, hit.product.title, *signals)
+        table.add_row(*map(Text, (str(hit.rank), hit.product.uid, hit.product.title, *signals)))
     Console().print(table)
 
 

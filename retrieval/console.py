@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from retrieval.errors import ProductQAError, UsageError, nearest_path
+from retrieval.errors import ProductQAError, QuestionError, UsageError, nearest_path
 from retrieval.files import parse_json, read_text
+from retrieval.query import parse_question
 
 FAILED = 1
 WRONG_USE = 2
@@ -35,14 +36,24 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return FAILED
+    except (OSError, UnicodeError) as error:
+        print(f"{parser.prog}: {_sentence(error)}", file=sys.stderr)
+        return FAILED
     return 0
+
+
+def _sentence(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return f"A text or the name of a file cannot be read or written: {error}."
+    return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
 
 
 def questions_of(options: argparse.Namespace) -> list[str]:
     """Return the question on the command line, or those of ``--batch``: plain lines or JSON lines, ``-`` for stdin.
 
     Raises:
-        UsageError: Both or neither are given, there is no such file, or a line of JSON holds no question.
+        UsageError: Both or neither are given, there is no such file, or it is not UTF-8; or a line of it holds no
+            question, or one that cannot be asked, and the message names the line.
     """
     if (options.question is None) == (options.batch is None):
         raise UsageError("Give a question or --batch FILE, one of the two.")
@@ -51,14 +62,21 @@ def questions_of(options: argparse.Namespace) -> list[str]:
     path = Path(options.batch)
     if options.batch != "-" and not path.is_file():
         raise UsageError(f"No question file at {path}{nearest_path(path)}.")
-    text = sys.stdin.read() if options.batch == "-" else read_text(path)
+    text = _standard_input() if options.batch == "-" else read_text(path)
     lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     return [_question(line, f"{options.batch}:{number}") for number, line in lines]
 
 
 def _question(line: str, place: str) -> str:
-    if not line.startswith("{"):
-        return line
+    question = _question_of_json(line, place) if line.startswith("{") else line
+    try:
+        parse_question(question)
+    except QuestionError as error:
+        raise QuestionError(f"{place}: {error}") from error
+    return question
+
+
+def _question_of_json(line: str, place: str) -> str:
     try:
         question = parse_json(line)["question"]
     except (ValueError, KeyError) as error:
@@ -72,10 +90,10 @@ def values_of(argument: str) -> list[str]:
     """Return the lines of ``@FILE``, those of standard input for ``-``, and any other argument as it is.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: There is no such file, or it is not UTF-8.
     """
     if argument == "-":
-        text = sys.stdin.read()
+        text = _standard_input()
     elif argument.startswith("@"):
         path = Path(argument[1:])
         if not path.is_file():
@@ -84,6 +102,13 @@ def values_of(argument: str) -> list[str]:
     else:
         return [argument]
     return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"Standard input is not UTF-8: byte {error.start} cannot be read.") from error
 
 
 def print_json(value: Any) -> None:

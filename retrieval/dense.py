@@ -126,7 +126,8 @@ class DenseIndex:
     def rearranged(self, rows: NDArray[np.int64]) -> DenseIndex:
         """Return an index of some of the rows in another order: row ``i`` of it is ``rows[i]`` of this one.
 
-        Vectors in 32 bits are indexed anew, by the method that suits their number. Those in 8 bits keep their codes.
+        Vectors in 32 bits are indexed anew, by the method that suits their number; where they are scanned, recall is
+        measured with some of them. Those in 8 bits keep their codes.
         """
         if self._scan is None:
             return DenseIndex.build([self.vectors(rows)])

@@ -1,4 +1,4 @@
-"""Every error this project raises on purpose.
+"""Every error this project raises on purpose, but for that of an evaluation: ``qa.evaluation.errors``.
 
 ProductQAError
 ├── UsageError              a wrong argument: value, limit and remedy are in the message
@@ -27,7 +27,7 @@ from pathlib import Path
 
 
 class ProductQAError(Exception):
-    """Base of all errors raised by retrieval, finetune and qa."""
+    """Base of all errors raised on purpose by retrieval, finetune and qa."""
 
 
 class UsageError(ProductQAError):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,18 @@ def flush(*paths: Path) -> None:
             os.close(descriptor)
 
 
-def replace_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON in one step: whatever happens, there is the old file or the new one."""
+def replace_text(path: Path, text: str) -> None:
+    """Write a text in one step: whatever happens, there is the old file or the new one."""
     unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8")
     flush(unfinished)
     os.replace(unfinished, path)
     flush(path.parent)
+
+
+def replace_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON in one step, as ``replace_text`` does."""
+    replace_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def share(source: Path, target: Path) -> None:

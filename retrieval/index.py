@@ -192,7 +192,7 @@ class HybridIndex:
             raise UsageError(f"k is {k}; it must be at least 1.")
         if not queries:
             return []
-        depth = max(k, CANDIDATES)
+        depth = min(max(k, CANDIDATES), len(self))  # tantivy makes room for as many as it is asked for
         vectors = self.encoder.encode_queries([query.english for query in queries])
         dense = self._beside.submit(self._dense.search, vectors, depth, self._excluded)
         lexical = [self._lexical.search(query, depth) for query in queries]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,7 +90,10 @@ def parse_row(line: Line) -> tuple[str, str, str]:
     for name, value in zip(("uid", "title", "content"), (uid, *texts), strict=True):
         if value is not None and not isinstance(value, str):
             raise BadRow(f"{name} must be a string, not {_json_type(value)}")
-    return uid.strip(), texts[0] or "", texts[1] or ""
+    uid = uid.strip()
+    if any(unicodedata.category(char) == "Cc" for char in uid):
+        raise BadRow(f"control characters in uid {uid!r}")
+    return uid, texts[0] or "", texts[1] or ""
 
 
 def has_entity(text: str) -> bool:

@@ -9,14 +9,14 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import get_ident
 
 from retrieval.errors import ModelNotFound, nearest_path
-from retrieval.files import sha256_of_files
+from retrieval.files import parse_json, sha256_of_files
 from retrieval.machine import has_processor_flag
 
 BASE_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -35,6 +35,8 @@ _SHIPPED_ENCODERS = {DEFAULT_ENCODER: _TUNED / "encoder", STATIC_ENCODER: _TUNED
 _SHIPPED_ADAPTER = Path(__file__).parents[1] / "finetune" / "adapters" / "smollm2-135m"
 _HUB_TIMEOUT_SECONDS = 5.0
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
+_MODULES_FILE = "modules.json"
+_UNUSED_FILES = ("*.onnx", "*.h5", "*.msgpack", "*.pth", "*.ot", "openvino/*", "original/*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +58,16 @@ _EMBEDDED = {
 def resolve_model(name: str) -> Path:
     """Return the folder of a model, ready for ``from_pretrained``.
 
-    A folder of that name comes first, then the encoders that ship, then an installed package that carries the model,
-    then the hub's local cache, then the hub. A GGUF file inside a package is converted once to safetensors in bfloat16,
-    in the cache folder.
+    The encoders that ship come first, then a folder of that name, then an installed package that carries the model,
+    then the hub's local cache if it holds all weights, then the hub. A GGUF file inside a package is converted once to
+    safetensors in bfloat16, in the cache folder.
 
     Args:
-        name: A local folder or a hub id.
+        name: An encoder that ships, a local folder (``./static`` where it is called like one that ships) or a hub id.
 
     Raises:
         ModelNotFound: It is nowhere to be had; the message says what to do.
     """
-    if Path(name).is_dir():
-        return Path(name)
     if name in _SHIPPED_ENCODERS:
         shipped = _SHIPPED_ENCODERS[name]
         if not shipped.is_dir():
@@ -75,6 +75,8 @@ def resolve_model(name: str) -> Path:
                 f"No {name} encoder at {shipped}; make it: python -m finetune static --index INDEX --out {shipped}."
             )
         return shipped
+    if Path(name).is_dir():
+        return Path(name)
     embedded = _EMBEDDED.get(name)
     package = _package_folder(embedded.module) if embedded else None
     if embedded and package:
@@ -102,21 +104,43 @@ def find_adapter(choice: str, model: str) -> Path | None:
 def weights_sha256(folder: Path) -> str:
     """Return the SHA-256 over the weight files of a model folder, in the order of their names.
 
-    It is remembered in the cache folder for as long as their sizes and times of change stay the same.
+    Where modules of a sentence-transformers model have weights in folders of their own, it is the SHA-256 over the name
+    and the SHA-256 of each file. Those of files are remembered in the cache folder for as long as their sizes and times
+    of change stay the same.
 
     Raises:
-        ModelNotFound: The folder holds no weights.
+        ModelNotFound: The folder holds no weights, or does not tell its modules.
     """
-    for pattern in _WEIGHTS:
-        files = sorted(folder.glob(pattern))
-        if files:
-            return _remembered_sha256(files)
-    raise ModelNotFound(f"No model weights ({', '.join(_WEIGHTS)}) in {folder}.")
+    files = _weight_files(folder)
+    if not files:
+        raise ModelNotFound(f"No model weights ({', '.join(_WEIGHTS)}) in {folder}.")
+    if all(file.parent == folder for file in files):
+        return _remembered_sha256(files)
+    told = [f"{os.path.relpath(file, folder)} {_remembered_sha256([file])}" for file in files]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def adapter_sha256(folder: Path) -> str:
     """Return the SHA-256 over what PEFT writes of an adapter."""
     return sha256_of_files([folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)])
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Return the weight files of a model, in each folder those of the first kind there is."""
+    found = ([sorted(each.glob(pattern)) for pattern in _WEIGHTS] for each in _module_folders(folder))
+    return sorted(file for kinds in found for file in next(filter(None, kinds), []))
+
+
+def _module_folders(folder: Path) -> set[Path]:
+    """Return a model's folder, and those of the modules of a sentence-transformers model with all that are in them."""
+    listed = folder / _MODULES_FILE
+    if not listed.is_file():
+        return {folder}
+    try:
+        modules = {folder / module["path"] for module in parse_json(listed.read_bytes())} - {folder}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelNotFound(f"{listed} does not list the modules of a model.") from error
+    return {folder, *modules, *(below for module in modules for below in module.rglob("*") if below.is_dir())}
 
 
 def _remembered_sha256(files: list[Path]) -> str:
@@ -192,20 +216,41 @@ def _from_hub(name: str) -> Path:
 
     remedy = f"run: {INSTALL_COMMAND}" if name in _EMBEDDED else "give a local folder or a hub id that can be reached"
     try:
-        return Path(snapshot_download(name, local_files_only=True))
+        # of a whole snapshot all other files are there; whether one of .bin is needed, its listing does not say
+        cached = Path(snapshot_download(name, local_files_only=True, ignore_patterns=[*_UNUSED_FILES, "*.bin"]))
+        if _holds_weights(cached):
+            return cached
     except (LocalEntryNotFoundError, FileNotFoundError):
         pass
     except HFValidationError as error:
         raise ModelNotFound(f"{name} is neither a model folder nor a hub id.") from error
     try:
-        HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS)
-        return Path(snapshot_download(name, ignore_patterns=["*.onnx", "*.h5", "*.msgpack", "openvino/*"]))
+        files = [file.rfilename for file in HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS).siblings or []]
+        return Path(snapshot_download(name, ignore_patterns=[*_UNUSED_FILES, *_repeated_weights(files)]))
     except OfflineModeIsEnabled as error:
         raise ModelNotFound(f"Model {name} is not installed and the hub is switched off; {remedy}.") from error
     except HfHubHTTPError as error:
         raise ModelNotFound(f"The hub does not give model {name} ({type(error).__name__}); {remedy}.") from error
     except Exception as error:  # connection errors belong to whichever HTTP library the hub client uses
         raise ModelNotFound(f"Model {name} is not installed and the hub cannot be reached; {remedy}.") from error
+
+
+def _holds_weights(folder: Path) -> bool:
+    """Tell whether a model folder holds weights, and all files of them that an index file beside them names."""
+    files = _weight_files(folder)
+    indexes = {index for file in files for index in file.parent.glob(f"*{file.suffix}.index.json")}
+    try:
+        named = {index: parse_json(index.read_bytes())["weight_map"].values() for index in indexes}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return bool(files) and all((index.parent / name).is_file() for index in named for name in named[index])
+
+
+def _repeated_weights(files: Iterable[str]) -> list[str]:
+    """Return the files of PyTorch's own format that stand beside safetensors, which hold the same weights."""
+    paths = [PurePosixPath(file) for file in files]
+    safe = {path.parent for path in paths if path.suffix == ".safetensors"}
+    return [str(path) for path in paths if path.suffix == ".bin" and path.parent in safe]
 
 
 def quiet_model_libraries() -> None:

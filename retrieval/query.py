@@ -20,6 +20,7 @@ MAX_QUESTION_CHARACTERS = 2_000
 MAX_QUESTION_WORDS = 64
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_WORD = re.compile(r"[^\W_]+")
 _FRAME = re.compile(
     r"""\s*(?:
     # greetings and politeness
@@ -129,20 +130,24 @@ def parse_question(question: str) -> Query:
     if _SURROGATE.search(text):
         raise QuestionError("The question holds half of a UTF-16 surrogate pair, which is no character.")
     text = " ".join(text.split()[:MAX_QUESTION_WORDS])
-    if not terms(text):
+    if not _terms(text):
         raise QuestionError(f"The question {text[:40]!r} has no word in it.")
     stages = [text]
-    while (frame := _FRAME.match(stages[-1])) and terms(stages[-1][frame.end() :]):
+    while (frame := _FRAME.match(stages[-1])) and _terms(stages[-1][frame.end() :]):
         stages.append(stages[-1][frame.end() :])
     found = entries(stages[-1]) if is_portuguese(text) else []
-    if found:
-        translation = " ".join(entry.english[0] if entry.english else entry.said for entry in found)
-        asked = [tuple(dict.fromkeys(terms(" ".join((entry.said, *entry.english))))) for entry in found]
-    else:
-        translation, asked = "", [(term,) for term in dict.fromkeys(terms(stages[-1]))]
-    asked = [spellings for spellings in asked if spellings]
+    translation = " ".join(entry.english[0] if entry.english else entry.said for entry in found)
+    translated = [tuple(dict.fromkeys(terms(" ".join((entry.said, *entry.english))))) for entry in found]
+    asked = [spellings for spellings in translated if spellings] or [
+        (term,) for term in dict.fromkeys(_terms(stages[-1]))
+    ]
     telling = [spellings for spellings in asked if spellings[0] not in _question_terms()]
     return Query(text, tuple(Wanted(spellings) for spellings in telling or asked), tuple(stages), translation)
+
+
+def _terms(text: str) -> list[str]:
+    """Return the index terms of a text, or its words as they are where all are too long to be terms of any product."""
+    return terms(text) or _WORD.findall(text.lower())
 
 
 @cache

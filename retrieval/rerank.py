@@ -150,8 +150,9 @@ class Reranker:
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             if stored["format"] == FORMAT and set(stored["weights"]) == set(FEATURES):
-                return cls(stored["weights"], stored["encoder"], stored["facts"])
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+                weights = {name: float(stored["weights"][name]) for name in FEATURES}
+                return cls(weights, stored["encoder"], stored["facts"])
+        except (ValueError, KeyError, TypeError):
             pass
         raise ModelNotFound(f"{path} is not a reranker of this version; learn one with: python -m finetune reranker.")
 

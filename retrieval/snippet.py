@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from textwrap import wrap
 
 from retrieval.query import Query, Wanted
 from retrieval.schema import Product
-from retrieval.text import sentences, terms
+from retrieval.text import NEGATION, is_abbreviated, is_ended, sentences, terms
 
 PIECE_WORDS = 35
 _CLAUSE_ENDS = ",;:.)–—"
+_PIECE_CHARACTERS = 400
+_BULLETS = ("•", "*")
+_HEADING_END = re.compile(r"(?<=:)(?=\s|$)|\s(?=[•*]\s)")
 _MOST_CANDIDATES = 16
 _LEAD_WEIGHT = 0.3
 
@@ -17,22 +22,58 @@ _LEAD_WEIGHT = 0.3
 def pieces(content: str) -> list[str]:
     """Split a description into sentences, and those beyond 35 words into clauses.
 
+    Nothing is cut from a word before it that negates it, and no question from its answer. Of a list whose heading
+    negates, "Does not contain: …", what is beyond 35 words is left out.
+
     Returns:
-        Verbatim spans of the content, in its order, none cut inside a word.
+        Verbatim spans of the content, in its order, none cut inside a word but those beyond 400 characters.
     """
     found: list[str] = []
-    for sentence in sentences(content):
+    for statement in _statements(content):
+        written = statement.split()
+        if _is_negated_list(statement):
+            written = written[:PIECE_WORDS]
         start = 0
-        written = sentence.split()
-        for end, word in enumerate(written, start=1):
-            length = end - start
-            whole = start == 0 and len(written) <= PIECE_WORDS
-            if not whole and (length == PIECE_WORDS or (2 * length >= PIECE_WORDS and word[-1] in _CLAUSE_ENDS)):
-                found.append(" ".join(written[start:end]))
-                start = end
-        if start < len(written):
-            found.append(" ".join(written[start:]))
+        while len(written) - start > PIECE_WORDS:
+            end = _clause_end(written, start)
+            found.append(" ".join(written[start:end]))
+            start = end
+        found.append(" ".join(written[start:]))
+    return [part for piece in found for part in wrap(piece, _PIECE_CHARACTERS, break_on_hyphens=False)]
+
+
+def _statements(content: str) -> list[str]:
+    """Split into sentences, a question joined with what follows it and a heading that negates with its list."""
+    found: list[str] = []
+    for sentence in sentences(content):
+        joined = f"{found[-1]} {sentence}" if found else ""
+        if joined and joined in content and _belong_together(found[-1], sentence):
+            found[-1] = joined
+        else:
+            found.append(sentence)
     return found
+
+
+def _belong_together(before: str, after: str) -> bool:
+    if before.endswith("?"):
+        return len(before.split()) + len(after.split()) <= PIECE_WORDS
+    is_listed = before.endswith((":", ";")) or after.startswith(_BULLETS)
+    return is_listed and not is_ended(before) and _is_negated_list(f"{before} {after}"[: len(before) + 3])
+
+
+def _is_negated_list(text: str) -> bool:
+    """Tell whether a text is a heading that negates, with a part of its list."""
+    end = _HEADING_END.search(text)
+    return end is not None and not text.startswith(_BULLETS) and bool(NEGATION.search(text, 0, end.start()))
+
+
+def _clause_end(written: Sequence[str], start: int) -> int:
+    """Return where a piece of at most 35 words ends: behind a clause, or else before a word that negates the next."""
+    for end in range(start + PIECE_WORDS // 2 + 1, start + PIECE_WORDS):
+        if written[end - 1][-1] in _CLAUSE_ENDS and not is_abbreviated(written[end - 1]):
+            return end
+    last = start + PIECE_WORDS
+    return next((place for place in range(last - 3, last) if NEGATION.search(written[place])), last)
 
 
 def candidates(query: Query, product: Product) -> list[str]:
@@ -47,7 +88,8 @@ def candidates(query: Query, product: Product) -> list[str]:
     asked = beyond_title(query, product)
     total = sum(wanted.weight for wanted in asked) or 1.0
     scores: dict[str, float] = {}
-    for place, piece in enumerate(dict.fromkeys(pieces(product.content))):
+    told = [piece for piece in dict.fromkeys(pieces(product.content)) if piece != product.title]
+    for place, piece in enumerate(told):
         held = set(terms(piece))
         share = sum(wanted.weight for wanted in asked if wanted.is_among(held)) / total
         scores[piece] = share + _LEAD_WEIGHT / (1 + place)

@@ -28,6 +28,7 @@ MANIFEST = "manifest.json"
 OWN_KEYS = ("format", "format_version", "generation", "files", "checksum")
 """Keys of a manifest that say nothing of what the index was made of."""
 _BUILD = "python -m retrieval build CATALOG --out"
+_OTHER = "or name another (python -m qa takes --index or $PRODUCT_QA_INDEX)"
 _GENERATION = re.compile(r"gen-(\d{6})")
 
 
@@ -42,12 +43,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         IndexDamaged: The manifest was altered.
     """
     if not folder.is_dir():
-        raise IndexNotFound(f"No index at {folder}{nearest_path(folder)}; build one with: {_BUILD} {folder}.")
+        raise IndexNotFound(f"No index at {folder}{nearest_path(folder)}; build one with: {_BUILD} {folder}, {_OTHER}.")
     path = folder / MANIFEST
     if not path.is_file():
         if generations(folder):
             raise IndexIncomplete(f"A build of {folder} did not finish; run it again, and it goes on.")
-        raise IndexNotFound(f"{folder} holds no index; build one with: {_BUILD} {folder}.")
+        raise IndexNotFound(f"{folder} holds no index; build one with: {_BUILD} {folder}, {_OTHER}.")
     try:
         manifest = parse_json(path.read_bytes())
     except ValueError as error:

@@ -18,6 +18,12 @@ _TAG = re.compile(r"<[A-Za-z/!?]|\0")  # or what the parser drops
 _REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z][0-9A-Za-z]*);?")
 _INLINE_TAGS = ["a", "abbr", "b", "big", "em", "font", "i", "s", "small", "span", "strong", "sub", "sup", "tt", "u"]
 _DROPPED_TAGS = ["style", "script", "noscript", "template", "title", "iframe"]
+_ANY_TAG = re.compile(r"<[A-Za-z/!?][^<>]*>?")
+_INLINE_TAG = re.compile(rf"</?(?:{'|'.join(_INLINE_TAGS)})(?:[\s/][^<>]*)?>", re.IGNORECASE)
+_MOST_TAGS = 2_000
+"""With more, a text isn't parsed: the time for tags that are never closed grows with the square of their number."""
+_UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Zero-width spaces, byte order marks and what turns the direction of writing; joiners shape letters, and are kept."""
 _DECODING_PASSES = 4
 _LONGEST_MOJIBAKE = 8  # what ftfy recognises has at most six characters
 _BEYOND_ASCII = re.compile(rf"[^\0-\x7f](?:.{{0,{_LONGEST_MOJIBAKE}}}[^\0-\x7f])*", re.DOTALL)
@@ -27,17 +33,20 @@ _ABBREVIATION = re.compile(
     r"|\b[A-Z]|\b\w\.\w)\.$",
     re.IGNORECASE,
 )
+NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|cannot|\w+n['\u2019]t)\b", re.IGNORECASE)
 _END = re.compile(r"[.!?\u2026][\"'\u2019\u201d)\]]*$")
 _BOUNDARY = re.compile(
     r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[A-Z\u00c0-\u00de0-9*\u2022-])|\s+(?=[\u2022*]\s)|(?<=;)\s+"
+    r"|(?<=[\u3002\uff01\uff1f])"
 )
 
 
 def clean(text: str) -> str:
     """Turn published listing text into plain text.
 
-    Entities (also escaped twice), tags, comments, style blocks, control characters and text decoded with the wrong
-    character set (mojibake) are mended; white space is folded to single spaces. Curly quotes stay as they are.
+    Entities (also escaped twice), tags, comments, style blocks, control characters, those without width or that turn
+    the direction of writing, and text decoded with the wrong character set (mojibake) are mended; white space is folded
+    to single spaces. Curly quotes stay as they are.
 
     Args:
         text: Raw text.
@@ -78,6 +87,8 @@ def _decode(reference: str) -> str:
 def _strip_markup(text: str) -> str:
     from selectolax.lexbor import LexborHTMLParser
 
+    if len(_TAG.findall(text)) > _MOST_TAGS:
+        return _ANY_TAG.sub(" ", _INLINE_TAG.sub("", text))
     body = LexborHTMLParser(f"<body>{_CELL.sub(' <', text)}").body
     if body is None:
         return ""
@@ -113,7 +124,7 @@ def _is_well_decoded(text: str) -> bool:
 def _mend_characters(text: str) -> str:
     import ftfy
 
-    mended = ftfy.fix_text(text, _fixer())
+    mended = ftfy.fix_text(_UNSEEN.sub("", text), _fixer())
     if mended.isprintable():
         return mended
     return "".join(" " if unicodedata.category(char) == "Cc" else char for char in mended)
@@ -122,6 +133,11 @@ def _mend_characters(text: str) -> str:
 def is_ended(text: str) -> bool:
     """Tell whether a text ends with a full stop, a question or exclamation mark or an ellipsis, quotes allowed."""
     return bool(_END.search(text))
+
+
+def is_abbreviated(text: str) -> bool:
+    """Tell whether a text ends with an abbreviation and its full stop: "Qty.", "U.S."."""
+    return bool(_ABBREVIATION.search(text))
 
 
 def words(text: str) -> list[str]:
@@ -152,7 +168,7 @@ def sentences(text: str) -> list[str]:
     start = 0
     for boundary in _BOUNDARY.finditer(text):
         piece = text[start : boundary.start()]
-        if _ABBREVIATION.search(piece):
+        if is_abbreviated(piece):
             continue
         end = boundary.start() + len(boundary.group()) - len(boundary.group().lstrip("\"'\u201d\u2019)]"))
         if text[start:end].strip():

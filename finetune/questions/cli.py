@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from finetune.output import refuse_file
 from retrieval.errors import UsageError
 from retrieval.question_file import Question, write_questions
 from retrieval.schema import Product
@@ -55,6 +56,10 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.out is None and not options.show:
         raise UsageError("Nothing to do: give --out FILE, --show, or both.")
+    if options.out is not None:
+        refuse_file(options.out.parent)
+        if options.out.is_dir():
+            raise UsageError(f"{options.out} is a folder; give a file as --out.")
     if bool(options.teacher) != bool(options.teacher_model):
         raise UsageError("--teacher URL and --teacher-model NAME go together.")
     if options.teacher and (options.out is None or options.share):

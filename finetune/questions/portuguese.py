@@ -47,7 +47,6 @@ _CONTRACTED = {
     r"qual são": "quais são",
 }
 _ACCENTS_KEPT = 0.6
-_UNKNOWN = 0.35
 
 
 @cache

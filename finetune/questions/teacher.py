@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Self
 
 from finetune.questions.drafts import uids_of
 from retrieval.errors import GenerationError, UsageError
+from retrieval.files import parse_json
 from retrieval.question_file import Question
 from retrieval.schema import Product
 
@@ -179,17 +181,16 @@ def _fault(row: Any, product: Product) -> str:
 
 
 def _read_replies(cache: Path) -> dict[str, str]:
+    """Read a file of replies; a last line without its end, from a run that was stopped while it wrote, is dropped."""
     if not cache.is_file():
         return {}
+    *lines, cut_off = cache.read_bytes().split(b"\n")
     replies: dict[str, str] = {}
-    lines = cache.read_text(encoding="utf-8").splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             replies[row["key"]] = row["reply"]
         except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines) and not line.endswith("\n"):
-                cache.write_text("".join(lines[:-1]), encoding="utf-8")  # a run was stopped while it wrote
-                break
             raise UsageError(f"{cache}:{number} is not a teacher's reply; move the file away to begin anew.") from error
+    os.truncate(cache, cache.stat().st_size - len(cut_off))
     return replies

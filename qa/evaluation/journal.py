@@ -11,6 +11,7 @@ from typing import Any
 
 from qa.evaluation.errors import EvaluationError
 from qa.evaluation.records import Given, Key, Record, Scores
+from retrieval.files import replace_json, replace_text
 
 ANSWERS = "answers.jsonl"
 FACTS = "run.json"
@@ -56,13 +57,11 @@ class Journal:
 
     def finish(self, scored: Iterable[tuple[Record, Scores]]) -> None:
         """Write the whole file anew: each answer with its scores, then those of arms that were left out this time."""
-        unfinished = self._path.with_name(f".{self._path.name}.new")
-        with unfinished.open("w", encoding="utf-8") as lines:
-            for record, scores in scored:
-                lines.write(_json(record.as_line(scores)))
-                self._lines.pop(record.key, None)
-            lines.writelines(map(_json, self._lines.values()))
-        os.replace(unfinished, self._path)
+        lines = []
+        for record, scores in scored:
+            lines.append(_json(record.as_line(scores)))
+            self._lines.pop(record.key, None)
+        replace_text(self._path, "".join([*lines, *map(_json, self._lines.values())]))
 
 
 @contextmanager
@@ -95,9 +94,7 @@ def _check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     if not path.exists():
         if (folder / ANSWERS).exists():
             raise EvaluationError(f"{folder / ANSWERS} has no {FACTS} beside it; name another folder.")
-        unfinished = path.with_name(f".{path.name}.new")
-        unfinished.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        replace_json(path, facts)
         return
     recorded = json.loads(path.read_text(encoding="utf-8"))
     different = sorted(key for key in {*facts, *recorded} if facts.get(key) != recorded.get(key))

@@ -16,7 +16,8 @@ from retrieval.prompt import Message
 _AT_ONCE = 8
 _SECONDS = 120
 _CHARACTERS_PER_TOKEN = 3
-_EVENT = "data: "
+_LONGEST_TOLD = 200
+_EVENT = "data:"
 _DONE = "[DONE]"
 
 
@@ -37,7 +38,7 @@ class OpenAIGenerator:
                 ``http://localhost:8000/v1#meta-llama/Llama-3.2-3B-Instruct``.
 
         Raises:
-            UsageError: The address names no model.
+            UsageError: The address names no model, or is none.
         """
         import httpx2
 
@@ -47,7 +48,10 @@ class OpenAIGenerator:
         self.name = f"{self._model} at {url}"
         key = os.environ.get("OPENAI_API_KEY")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx2.Client(base_url=url.rstrip("/"), headers=headers, timeout=_SECONDS)
+        try:
+            self._client = httpx2.Client(base_url=url.rstrip("/"), headers=headers, timeout=_SECONDS)
+        except httpx2.InvalidURL as error:
+            raise UsageError(f"{url!r} is no address: {str(error).rstrip('.')}.") from error
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return a cautious guess of the prompt's length: a token for every three characters."""
@@ -64,7 +68,8 @@ class OpenAIGenerator:
             with self._told():
                 response = self._client.post("/chat/completions", json=self._request(prompt, max_new_tokens))
                 response.raise_for_status()
-                return Completion(str(response.json()["choices"][0]["message"]["content"]).strip())
+                message = self._choices(response.json())[0]["message"]
+                return Completion(str(message.get("content") or "").strip())
 
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             return list(threads.map(complete, prompts))
@@ -82,16 +87,26 @@ class OpenAIGenerator:
                 response.read()
             response.raise_for_status()
             for line in response.iter_lines():
-                if not line.startswith(_EVENT) or line == f"{_EVENT}{_DONE}":
+                event = line.removeprefix(_EVENT).strip()
+                if not line.startswith(_EVENT) or event in ("", _DONE):
                     continue
-                piece = json.loads(line.removeprefix(_EVENT))["choices"][0]["delta"].get("content") or ""
-                text += piece
-                yield piece
+                for choice in self._choices(json.loads(event)):
+                    piece = choice["delta"].get("content") or ""
+                    text += piece
+                    yield piece
         yield Completion(text.strip())
 
     def _request(self, prompt: Prompt, max_new_tokens: int) -> dict[str, Any]:
         messages = list(prompt.messages)
         return {"model": self._model, "messages": messages, "max_tokens": max_new_tokens, "temperature": 0}
+
+    def _choices(self, reply: Any) -> list[Any]:
+        """Return what a reply offers: one choice, or none in an event that only counts tokens."""
+        if "error" in reply and (error := reply["error"]):
+            told = error.get("message", error) if isinstance(error, dict) else error
+            raise GenerationError(f"{self.name} refused with {str(told)[:_LONGEST_TOLD]}")
+        choices: list[Any] = reply["choices"]
+        return choices
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -101,9 +116,9 @@ class OpenAIGenerator:
         try:
             yield
         except httpx2.HTTPStatusError as error:
-            told = f"{error.response.status_code}: {error.response.text[:200]}"
+            told = f"{error.response.status_code}: {error.response.text[:_LONGEST_TOLD]}"
             raise GenerationError(f"{self.name} refused with {told}") from error
         except httpx2.HTTPError as error:
             raise GenerationError(f"{self.name} cannot be reached: {error}.") from error
-        except (ValueError, KeyError, IndexError, TypeError) as error:
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise GenerationError(f"{self.name} does not speak the chat protocol.") from error

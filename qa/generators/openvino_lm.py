@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qa.generators.chat_tokenizer import ChatTokenizer, save_chat_tokenizer
 from qa.generators.local import LocalGenerator
 from qa.generators.reading import Network, Table
-from retrieval.errors import UsageError
+from retrieval.errors import MissingExtra
 from retrieval.models import DEFAULT_LANGUAGE_MODEL, adapter_sha256, cpu_gains_from_8_bits, weights_sha256
 from retrieval.openvino_runtime import compiled, converted_once, save_converted
 
@@ -29,10 +29,10 @@ class OpenVINOGenerator(LocalGenerator):
         """Find the model: see ``LocalGenerator``. It is converted when the first prompt comes, unless it was before.
 
         Raises:
-            UsageError: OpenVINO is not installed.
+            MissingExtra: OpenVINO is not installed.
         """
         if importlib.util.find_spec("openvino") is None:
-            raise UsageError("OpenVINO is not installed; run: pip install 'product-qa[openvino]'.")
+            raise MissingExtra("OpenVINO is not installed; run: pip install 'product-qa[openvino]'.")
         super().__init__(name, adapter)
 
     @cached_property

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from finetune import encoder as tuning
+from finetune.cli import main
 from finetune.encoder import keep_share, tune_encoder
 from finetune.encoder_cli import add_parsers
 from finetune.encoder_config import EncoderConfig
@@ -174,6 +175,17 @@ def test_a_smaller_share_stays_nearer_to_the_base(tuned: Path, tmp_path: Path) -
         keep_share(tuned, tmp_path / "double", 2)
     with pytest.raises(ModelNotFound, match=r"No tuned encoder at .*encodr \(did you mean .*encoder\?\)"):
         keep_share(tuned.parent / "encodr", tmp_path / "new", 0.5)
+
+
+@pytest.mark.models
+def test_the_command_prints_what_an_encoder_with_a_smaller_share_says_of_itself(
+    tuned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "half"
+    assert main(["encoder-share", str(tuned), "--share", "0.5", "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == json.loads((out / "run.json").read_text())
+    assert told["config"]["merge_share"] == 0.5
 
 
 @pytest.mark.models

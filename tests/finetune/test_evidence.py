@@ -60,7 +60,13 @@ def test_what_answers_is_set_among_what_does_not(index: HybridIndex) -> None:
         assert listing.texts[0].endswith(NOTHING)
         assert listing.shares[0] == sum(listing.shares) == 1.0
     fold = next(Fold(n, 2) for n in (1, 2) if Fold(n, 2).holds(index.product("TENT1")))
-    assert answered not in mine_listings(index, [WEIGHT, AUTHOR], TINY, leave_out=fold)
+    assert answered not in mine_listings(index, [WEIGHT, AUTHOR, ABSENT], TINY, leave_out=fold)
+
+
+def test_questions_that_nothing_can_be_learned_from_are_an_error(index: HybridIndex) -> None:
+    gone = [replace(WEIGHT, uids=("GONE",)), replace(AUTHOR, uids=("GONE",))]
+    with pytest.raises(UsageError, match="None of 2 questions can be learned from"):
+        mine_listings(index, gone, TINY)
 
 
 def test_a_title_that_answers_is_read_alone() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from finetune.cli import main
 from finetune.export import export
 from finetune.openvino_model import complete_with_openvino
 from finetune.progress import complete
@@ -66,6 +68,22 @@ def test_an_export_for_openvino_without_its_library_is_refused(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"product-qa\[export\]"):
         export(trained[0], tmp_path / "out", "openvino", trained[1])
+
+
+def test_the_command_takes_the_base_model_of_a_recipe(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter, rows = trained
+    config, out = tmp_path / "recipe.toml", tmp_path / "merged"
+    arguments = ["export", "--config", str(config), "--adapter", str(adapter), "--rows", str(rows), "--out", str(out)]
+    config.write_text(f'model = "{save_tiny_llama(tmp_path / "other", seed=1)}"\n', encoding="utf-8")
+    assert main([*arguments, "--merge"]) == 1
+    assert "use the same base model" in capsys.readouterr().err
+    config.write_text(f'model = "{shutil.copytree(adapter.parent / "base", tmp_path / "copy")}"\n', encoding="utf-8")
+    assert main([*arguments, "--merge", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts == json.loads((out / "export.json").read_text())
+    assert facts["parity"]["equal"] == 6
 
 
 def test_differences_are_told(trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

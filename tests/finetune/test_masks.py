@@ -75,6 +75,7 @@ def test_every_form_of_a_row_gives_the_same_example(tmp_path: Path) -> None:
     ("line", "told"),
     [
         ("no json", r"train.jsonl:1: not a row"),
+        ("[" * 100_000, r"train.jsonl:1: not a row"),
         ('{"text": "a"}', r"needs prompt and completion, or messages, or conversations"),
         ('{"messages": [{"role": "user", "content": "a"}]}', r"the last turn is not the assistant's"),
         ('{"messages": [{"role": "assistant", "content": "a"}]}', r"something must come before it"),
@@ -87,6 +88,12 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, told: str) ->
     path.write_text(line + "\n", encoding="utf-8")
     with pytest.raises(UsageError, match=told):
         read_rows(path)
+
+
+def test_rows_that_are_not_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_bytes(b'{"prompt": "\xff"}\n')
+    with pytest.raises(UsageError, match=r"train\.jsonl is not UTF-8: byte 12 cannot be read"):
+        read_rows(tmp_path / "train.jsonl")
 
 
 def test_a_wrong_path_names_the_nearest(tmp_path: Path) -> None:

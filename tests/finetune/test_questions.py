@@ -359,6 +359,8 @@ def test_the_command_leaves_out_what_an_adapter_was_trained_on(
             "it takes no --unseen-by",
         ),
         (["--show", "--count", "0"], "count is 0"),
+        (["--out", str(SAMPLE / "trn.json" / "questions.jsonl")], "trn.json is a file, where a folder is to be"),
+        (["--out", str(SAMPLE)], "is a folder; give a file as --out"),
     ],
 )
 def test_wrong_use_is_told(

@@ -34,7 +34,7 @@ class Endpoint:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 endpoint.requests.append(body)
                 endpoint.keys.append(self.headers["Authorization"])
-                said = f"```json\n{json.dumps({'questions': endpoint.rows})}\n```"
+                said = f"```json\n{json.dumps({'questions': endpoint.rows}, ensure_ascii=False)}\n```"
                 reply = json.dumps({"choices": [{"message": {"content": said}}]}).encode()
                 self.send_response(endpoint.status if self.path == "/v1/chat/completions" else 404)
                 self.end_headers()
@@ -107,12 +107,24 @@ def test_an_interrupted_run_goes_on_where_it_stopped(endpoint: Endpoint, tmp_pat
     cache = tmp_path / "replies.jsonl"
     with Teacher(endpoint.url, "judge", cache) as teacher:
         assert len(teacher.ask(PRODUCTS, 1)) == 1
-    with cache.open("a") as lines:
-        lines.write('{"key": "stopped while wri')
+    with cache.open("ab") as lines:
+        lines.write('{"key": "stopped in the middle of an é'.encode()[:-1])
     with Teacher(endpoint.url, "judge", cache) as teacher:
         assert len(teacher.ask(PRODUCTS, 2)) == 2
     assert teacher.requests == 1
     assert [len(json.loads(line)) for line in cache.read_text().splitlines()] == [3, 3]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_reply_may_hold_any_separator_of_lines(endpoint: Endpoint, tmp_path: Path, separator: str) -> None:
+    endpoint.rows = [FACT | {"answer": f"2{separator}liters"}]
+    cache = tmp_path / "replies.jsonl"
+    with Teacher(endpoint.url, "judge", cache) as teacher:
+        questions = teacher.ask(PRODUCTS[:1], 1)
+    assert [question.answer for question in questions] == [f"2{separator}liters"]
+    with Teacher(endpoint.url, "judge", cache) as again:
+        assert again.ask(PRODUCTS[:1], 1) == questions
+    assert again.requests == 0
 
 
 def test_what_goes_wrong_is_told_in_one_sentence(endpoint: Endpoint, tmp_path: Path) -> None:
@@ -129,9 +141,10 @@ def test_what_goes_wrong_is_told_in_one_sentence(endpoint: Endpoint, tmp_path: P
             teacher.ask(PRODUCTS, 0)
     with pytest.raises(UsageError, match="http://"):
         Teacher("localhost:80", "judge", tmp_path / "a")
-    (tmp_path / "notes.txt").write_text("hello\nworld\n")
+    (tmp_path / "notes.txt").write_text("hello\nworld")
     with pytest.raises(UsageError, match=r"notes\.txt:1 is not a teacher's reply"):
         Teacher(endpoint.url, "judge", tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "hello\nworld"
 
 
 def test_prose_instead_of_json_is_dropped(endpoint: Endpoint, tmp_path: Path) -> None:

@@ -78,6 +78,24 @@ def test_kinds_can_be_left_out_and_answers_memorised(index: HybridIndex, tmp_pat
     assert "2.4 kg" not in weighs["prompt"][-1]["content"]
 
 
+def test_rows_that_cannot_be_written_leave_those_that_are_there(
+    index: HybridIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_of(index, tmp_path, RowsConfig(evaluation_share=0))
+    before = (tmp_path / "rows" / "train.jsonl").read_bytes()
+    monkeypatch.setattr("finetune.rows.build_messages", lambda *_: [{"role": "user", "content": "half of \ud800"}])
+    with pytest.raises(UnicodeEncodeError):
+        rows_of(index, tmp_path, RowsConfig(evaluation_share=0))
+    assert (tmp_path / "rows" / "train.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("out", ["trn.json", "trn.json/rows"])
+def test_a_file_is_not_taken_for_the_folder_of_rows(index: HybridIndex, tmp_path: Path, out: str) -> None:
+    write_questions(tmp_path / "questions.jsonl", QUESTIONS)
+    with pytest.raises(UsageError, match=r"trn\.json is a file, where a folder is to be"):
+        prepare(index, KeywordRanker(), [tmp_path / "questions.jsonl"], RowsConfig(), tmp_path / out)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

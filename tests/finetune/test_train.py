@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from transformers import TrainerCallback
 
 from finetune import train as training
 from finetune.base_model import BaseModel
+from finetune.cli import main
 from finetune.config import read_config
 from finetune.fused_lora import fuse_lora
 from finetune.masks import IGNORED, Example, read_examples
@@ -175,6 +177,21 @@ def test_training_learns_and_says_what_it_did(model: Path, tmp_path: Path) -> No
         train(recipe, rows, out)
 
 
+def test_the_command_prints_what_the_adapter_says_of_itself(
+    model: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, out = tmp_path / "tiny.toml", tmp_path / "adapter"
+    config.write_text(f'model = "{model}"\nmax_length = 512\nrank = 4\nsamples = 0\n', encoding="utf-8")
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    arguments = ["train", "--config", str(config), "--rows", str(rows), "--out", str(out), "--max-steps", "1", "--json"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((out / "run.json").read_text())
+    names = ("adapter_config.json", "adapter_model.safetensors", "run.json")
+    places = [flushed.index((out / name).stat().st_ino) for name in names]
+    assert places[-1] == max(places)  # run.json says that the others are whole
+
+
 class Killed(Exception):
     pass
 
@@ -236,6 +253,8 @@ def test_there_must_be_something_to_resume(model: Path, rows: Path, tmp_path: Pa
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UsageError, match="is not empty"):
         train(tiny_recipe(model), rows, tmp_path)
+    with pytest.raises(UsageError, match=r"mine\.txt is a file, where a folder is to be"):
+        train(tiny_recipe(model), rows, tmp_path / "mine.txt")
 
 
 def test_rows_of_another_prompt_are_refused(model: Path, tmp_path: Path) -> None:

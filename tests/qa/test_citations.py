@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from qa.citations import supported, trace
+from qa.answers import Citation
+from qa.citations import is_quote, supported, trace, with_negation
 from retrieval.schema import Product
 
 TENT = Product(
@@ -44,6 +45,62 @@ def test_a_statement_made_of_a_sentence_is_traced_to_it(statement: str, quote: s
 )
 def test_what_a_single_sentence_does_not_hold_is_not_traced(statement: str) -> None:
     assert trace(statement, [TENT, MUG]) is None
+
+
+RAFT = Product("RAFT1", "Raft", "It is machine washable but not waterproof. No sun, sand or salt water. Washable.")
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_traced"),
+    [
+        ("The raft is machine washable but not waterproof.", True),
+        ("It is not waterproof.", True),
+        ("No sun, sand or salt water.", True),
+        ("It is waterproof but not machine washable.", False),
+        ("It is not machine washable.", False),
+        ("No salt water.", False),  # perhaps: the sentence is quoted instead
+    ],
+)
+def test_what_a_statement_negates_its_source_negates(statement: str, is_traced: bool) -> None:
+    assert (trace(statement, [RAFT]) is not None) == is_traced
+
+
+DRUM = Product(
+    "DRUM1", "Oil Drum 205", "Weighs 13 kg or 28.5 lb empty.Not stackable. No lid, tap or seal of any kind. It's blue."
+)
+
+
+@pytest.mark.parametrize(
+    "said", ["13 kg", "28.5 lb", "Drum 205", "Not stackable.", "Weighs 13 kg or 28.5 lb empty.", "It's blue"]
+)
+def test_whole_words_are_a_quote(said: str) -> None:
+    assert is_quote(said, DRUM)
+
+
+@pytest.mark.parametrize("said", ["3 kg", "5 lb", "28", "rum", "It", "20", "stackable", "seal", "lid.", "", ".", " "])
+def test_parts_of_words_and_what_is_negated_are_no_quote(said: str) -> None:
+    assert not is_quote(said, DRUM)
+
+
+def test_words_that_are_negated_anywhere_are_no_quote() -> None:
+    assert not is_quote("waterproof", Product("BAG1", "Bag", "A waterproof bag. The seams are not waterproof."))
+
+
+def test_a_piece_is_quoted_with_the_piece_that_negates_it() -> None:
+    held = " ".join(f"part {number}" for number in range(1, 15))
+    listing = Product("KIT1", "Kit", f"This kit of small parts holds {held}, never comes with batteries, or a case.")
+    assert with_negation("or a case.", listing) == "never comes with batteries, or a case."
+    assert with_negation("batteries, or a case.", RAFT) == "batteries, or a case."
+    assert with_negation("Washable.", RAFT) == "Washable."
+
+
+@pytest.mark.parametrize(
+    ("quote", "content", "start"),
+    [("2 kg.", "Weight 12 kg. 2 kg.", 14), ("5 lb", "0.5 lb, 5 lb", 8), ("proof", "waterproof", 5)],
+)
+def test_a_citation_points_to_whole_words_where_there_are_any(quote: str, content: str, start: int) -> None:
+    for product in (Product("X", "Gizmo", content), Product("X", content, "A gizmo.")):
+        assert Citation.of(product, quote).start == start
 
 
 def test_a_sentence_that_was_cut_off_is_left_out() -> None:

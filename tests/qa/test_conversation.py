@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.conversation import ask_back, lookalikes_named, meant_by
+from qa.conversation import ask_back, is_reply, lookalikes_named, meant_by
 from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.schema import Hit, Product
@@ -27,6 +27,16 @@ def test_what_tells_products_apart_is_said_in_words_of_their_titles() -> None:
         ("the third one", [LEOPARD]),
         ("a segunda", [VINES]),
         ("vines or leopard", [VINES, LEOPARD]),
+        ("(2)", [VINES]),
+        ("2", [VINES]),
+        ("one", [OWL]),
+        ("option 3", [LEOPARD]),
+        ("the last one", [LEOPARD]),
+        ("how many seconds?", list(CASES)),
+        ("not the owl", [VINES, LEOPARD]),
+        ("the one that doesn't have an owl", [VINES, LEOPARD]),
+        ("not the first one, the leopard", [LEOPARD]),
+        ("neither the owl nor the leopard", [VINES]),
         ("the green one", list(CASES)),
         ("the snap on one", list(CASES)),
     ],
@@ -35,10 +45,55 @@ def test_a_reply_names_products_by_their_own_words_or_by_place(reply: str, meant
     assert list(meant_by(parse_question(reply), CASES)) == meant
 
 
+@pytest.mark.parametrize(
+    ("reply", "meant"),
+    [
+        ("2", "B"),
+        ("(2)", "B"),
+        ("the second one", "B"),
+        ("the 2 person one", "AC"),
+        ("4", "B"),
+        ("3", "C"),
+        ("not the 4 person one", "AC"),
+        ("the 2 person one without footprint", "A"),
+    ],
+)
+def test_a_number_alone_is_a_place_unless_it_is_in_one_title_only(reply: str, meant: str) -> None:
+    titles = {"A": "Trek 2 Person Tent", "B": "Trek 4 Person Tent", "C": "Trek 2 Person Tent Footprint"}
+    tents = [Product(uid, title, "It is green.") for uid, title in titles.items()]
+    assert "".join(product.uid for product in meant_by(parse_question(reply), tents)) == meant
+
+
+@pytest.mark.parametrize(("reply", "meant"), [("2", "A"), ("(2)", "B"), ("option 2", "B"), ("the second one", "B")])
+def test_what_is_said_as_a_place_is_one_whatever_the_titles_hold(reply: str, meant: str) -> None:
+    tents = [Product("A", "Trek 2 Person Tent", "It is green."), Product("B", "Trek 4 Person Tent", "It is green.")]
+    assert "".join(product.uid for product in meant_by(parse_question(reply), tents)) == meant
+
+
+def test_a_word_of_denial_in_a_title_is_a_name() -> None:
+    with_stand, without = Product("W", "Case with Stand", "Snaps on."), Product("O", "Case without Stand", "Snaps on.")
+    assert meant_by(parse_question("the one without stand"), (with_stand, without)) == (without,)
+
+
 def test_contents_tell_apart_what_titles_do_not() -> None:
     short, long = Product("S", "Cable", "It is 1 m long."), Product("L", "Cable", "It is 2 m long.")
     assert meant_by(parse_question("2 m"), (short, long)) == (long,)
     assert meant_by(parse_question("the two metre one"), (short, long)) == (long,)
+
+
+def test_products_of_equal_titles_are_told_apart_by_their_contents() -> None:
+    ticking = Product("T", "Orlo Wall Clock", "A wall clock of 30 cm in diameter. It ticks aloud.")
+    silent = Product("S", "Orlo Wall Clock", "A wall clock of 45 cm in diameter. It is silent.")
+    same = Product("X", "Orlo wall clock!", "A wall clock of 30 cm in diameter. It ticks aloud!")
+    hits = [Hit(product, rank, 1.0, cosine=0.5) for rank, product in enumerate((ticking, silent, same), start=1)]
+    asked = parse_question("what is the diameter of the orlo wall clock?")
+    assert lookalikes_named(asked, hits[:2]) == (ticking, silent)
+    assert lookalikes_named(asked, [hits[0], hits[2]]) == (ticking,)
+    assert lookalikes_named(parse_question("is the orlo wall clock silent?"), hits[:2]) == (silent,)
+    told = ask_back([ticking, silent])
+    assert told == "2 products fit equally: (1) 30 cm in diameter; (2) 45 cm in diameter. Which one do you mean?"
+    assert is_reply(parse_question("the 45 cm one"), asked, [ticking, silent])
+    assert meant_by(parse_question("the 45 cm one"), [ticking, silent]) == (silent,)
 
 
 def test_lookalikes_are_asked_back_for_and_the_reply_settles_it(index: HybridIndex) -> None:
@@ -53,6 +108,9 @@ def test_lookalikes_are_asked_back_for_and_the_reply_settles_it(index: HybridInd
     assert (still.status, still.candidates) == ("ambiguous", asked.candidates)
     settled = pipeline.answer("the red one", previous=asked)
     assert (settled.status, settled.product.uid, settled.question) == ("answered", "MUG2", asked.question)
+    given = pipeline.answer("is the red one dishwasher safe?", product="MUG1", previous=asked)
+    assert given.product.uid == "MUG1"
+    assert pipeline.answer("is it of stoneware?", product="MUG1", previous=settled).product.uid == "MUG1"
 
 
 @pytest.mark.parametrize(
@@ -109,3 +167,32 @@ def test_a_conversation_keeps_the_product_in_focus_until_another_is_named(index:
     assert chat.ask("the harbour mug, is it dishwasher safe?").status == "ambiguous"
     assert chat.ask("the blue one").product.uid == "MUG1"
     assert chat.ask("and is it of stoneware?").product.uid == "MUG1"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_of_the_cases"),
+    [
+        ("the owl please", True),
+        ("not the owl", True),
+        ("I meant the second one", True),
+        ("does the owl one snap on?", True),
+        ("do you have an owl lamp?", False),
+        ("how many seconds does the second kettle need?", False),
+        ("the hard case", False),
+    ],
+)
+def test_what_speaks_of_something_else_is_no_reply(said: str, is_of_the_cases: bool) -> None:
+    asked = parse_question("does the doubleplay case snap on?")
+    assert is_reply(parse_question(said), asked, CASES) == is_of_the_cases
+
+
+def test_a_new_question_is_not_taken_for_a_reply(index: HybridIndex) -> None:
+    chat = pipeline_over(index, ScriptedGenerator()).chat()
+    assert chat.ask("is the harbour mug dishwasher safe?").status == "ambiguous"
+    assert chat.ask("is there a red bulb for the desk lamp?").product.uid == "LAMP1"
+
+
+def test_a_telling_word_of_a_title_names_another_product(index: HybridIndex) -> None:
+    chat = pipeline_over(index, ScriptedGenerator()).chat()
+    assert chat.ask("how heavy is the ridge two tent?").product.uid == "TENT1"
+    assert chat.ask("how long is the cord of the desk one, and does it take an e27 bulb?").product.uid == "LAMP1"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,10 @@ def test_an_answer_needs_the_asked_confidence() -> None:
 def test_a_decision_is_kept_and_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     DECISION.save(tmp_path / "decision.json")
     assert Decision.read(tmp_path / "decision.json") == DECISION
-    for wrong in ("[]", "{", json.dumps({"format": "product-qa-decision", "weights": {}})):
+    numberless = [replace(DECISION, threshold=number) for number in (math.nan, math.inf)]
+    numberless.append(replace(DECISION, weights=DECISION.weights | {"tells": [0, 0, 0, 0, -math.inf, 0]}))
+    unlike = ("[]", "{", json.dumps({"format": "product-qa-decision", "weights": {}}))
+    for wrong in (*unlike, *(json.dumps({"format": "product-qa-decision"} | asdict(each)) for each in numberless)):
         (tmp_path / "decision.json").write_text(wrong)
         with pytest.raises(UsageError, match=r"decision\.json is not a decision"):
             Decision.read(tmp_path / "decision.json")

@@ -64,6 +64,13 @@ def test_a_citation_that_does_not_hold_is_not_shown(index: HybridIndex, says: st
     assert "kilos" not in answer.text
 
 
+@pytest.mark.parametrize("says", ["[1] 4 kg", "[1] suitable for snow", "[1] now", "The tent is suitable for snow."])
+def test_words_that_lose_their_negation_or_part_of_a_number_are_replaced(index: HybridIndex, says: str) -> None:
+    answer = pipeline_over(index, ScriptedGenerator(says)).answer("is the ridge tent suitable for snow?")
+    assert (answer.text, answer.status) == ("Not suitable for snow.", "answered")
+    assert "quoted" in answer.notes[0]
+
+
 def test_the_two_ways_to_decline(index: HybridIndex) -> None:
     silent = pipeline_over(index, ScriptedGenerator(f"[1] {NOT_SAID}")).answer(QUESTION)
     assert (silent.status, silent.text, silent.product.uid) == ("not_in_description", NOT_IN_DESCRIPTION, "TENT1")
@@ -218,6 +225,19 @@ def test_contexts_shrink_to_the_prompt_budget_by_whole_sentences(index: HybridIn
     assert "snow" not in tight.prompts[0][-1]["content"]
     with pytest.raises(UsageError, match="max_prompt_tokens is 5: too few"):
         pipeline_over(index, tight, max_prompt_tokens=5).answer(QUESTION)
+
+
+def test_a_title_that_fills_the_prompt_is_no_error(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
+    rows = [
+        {"uid": "LONG", "title": f"Gizmo {'x' * 9} {'very long title ' * 400}", "content": "It has a gizmo number."},
+        {"uid": "TENT", "title": "Ridge Two Tent", "content": "Weighs 2.4 kg."},
+    ]
+    index = build_index([write_catalogue(rows)], tmp_path / "long", encoder=KeywordEncoder())
+    generator = ScriptedGenerator()
+    gizmo, tent = pipeline_over(index, generator).answer_batch(["what gizmo number is it", QUESTION])
+    assert gizmo.status == "answered"
+    assert [citation.quote for citation in gizmo.citations] == ["It has a gizmo number."]
+    assert (tent.product.uid, len(generator.prompts)) == ("TENT", 1)
 
 
 def test_a_failing_model_leaves_the_pipeline_usable(index: HybridIndex) -> None:

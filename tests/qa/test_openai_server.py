@@ -99,12 +99,36 @@ def test_many_prompts_come_back_in_their_order(endpoint: Endpoint) -> None:
     assert len(endpoint.requests) == 20
 
 
+def test_a_message_without_content_says_nothing(endpoint: Endpoint) -> None:
+    endpoint.raw = b'{"choices": [{"message": {"role": "assistant", "content": null}}]}'
+    assert OpenAIGenerator(endpoint.address).generate([PROMPT], 20) == [Completion("")]
+
+
+def test_events_may_lack_a_space_and_choices(endpoint: Endpoint) -> None:
+    events = ['{"choices": []}', '{"choices": [{"delta": {"content": "2.4 kg"}}]}', '{"choices": [], "usage": {}}', ""]
+    endpoint.raw = "".join(f"data:{event}\n\n" for event in [*events, "[DONE]"]).encode()
+    assert list(OpenAIGenerator(endpoint.address).stream(PROMPT, 20)) == ["2.4 kg", Completion("2.4 kg")]
+
+
+@pytest.mark.parametrize("told", [{"message": "out of memory", "code": 500}, "out of memory"])
+def test_what_the_server_says_of_an_error_is_told(endpoint: Endpoint, told: object) -> None:
+    error = json.dumps({"error": told})
+    generator = OpenAIGenerator(endpoint.address)
+    endpoint.raw = error.encode()
+    with pytest.raises(GenerationError, match=r"small-llama at .* refused with out of memory$"):
+        generator.generate([PROMPT], 20)
+    endpoint.raw = f'data: {{"choices": [{{"delta": {{"content": "It"}}}}]}}\n\ndata: {error}\n\n'.encode()
+    with pytest.raises(GenerationError, match=r"small-llama at .* refused with out of memory$"):
+        list(generator.stream(PROMPT, 20))
+
+
 @pytest.mark.parametrize(
     ("status", "raw", "message"),
     [
         (500, b"out of memory", "small-llama at .* refused with 500: out of memory"),
         (200, b"<html>", "does not speak the chat protocol"),
         (200, b"data: {}\n\n", "does not speak the chat protocol"),
+        (200, b'data: {"choices": [{"delta": null}]}\n\n', "does not speak the chat protocol"),
     ],
 )
 def test_what_goes_wrong_is_told_in_a_sentence(endpoint: Endpoint, status: int, raw: bytes, message: str) -> None:
@@ -122,3 +146,5 @@ def test_an_endpoint_that_is_not_there_and_an_address_without_model_are_refused(
         OpenAIGenerator("http://127.0.0.1:9/v1#nothing").generate([PROMPT], 20)
     with pytest.raises(UsageError, match="names no model"):
         ProductQA.open(index.folder, "http://127.0.0.1:9/v1")
+    with pytest.raises(UsageError, match=r"'http://\[::bad' is no address: Invalid port: ':bad'\.$"):
+        ProductQA.open(index.folder, "http://[::bad#m")

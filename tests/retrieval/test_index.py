@@ -49,6 +49,10 @@ def test_search_gives_k_hits_in_order_and_batch_equals_single(index: HybridIndex
     assert index.search_batch([]) == []
 
 
+def test_more_hits_than_there_are_products_may_be_asked_for(index: HybridIndex) -> None:
+    assert index.search("blue mug", 10**30) == index.search("blue mug", len(ROWS))
+
+
 def test_wrong_arguments_are_named(index: HybridIndex) -> None:
     with pytest.raises(UsageError, match="k is 0"):
         index.search("mug", 0)
@@ -157,6 +161,28 @@ def test_an_index_is_replaced_only_by_force_and_only_by_a_whole_one(
     assert len(HybridIndex.open(index.folder)) == 1
     assert len(list(index.folder.glob("gen-*"))) == 1
     assert index.search("lighthouse cat")[0].product.uid == "BOOK2"  # who has the old one open keeps it
+
+
+class Asked(KeywordEncoder):
+    """Counts the questions that it encodes."""
+
+    questions = 0
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        self.questions += len(texts)
+        return super().encode_queries(texts)
+
+
+def test_questions_are_sampled_only_where_recall_is_measured_and_at_most_256(
+    tmp_path: Path, write_catalogue: WriteCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = write_catalogue([{"uid": f"U{n}", "title": f"lamp {n}", "content": "white"} for n in range(500)])
+    encoder = Asked()
+    build_index([catalogue], tmp_path / "flat", encoder=encoder)
+    assert encoder.questions == 0
+    monkeypatch.setattr(build, "EXACT_UP_TO", 499)
+    build_index([catalogue], tmp_path / "scanned", encoder=encoder)
+    assert encoder.questions == 250
 
 
 class Interrupting(KeywordEncoder):

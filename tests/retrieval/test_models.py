@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +32,86 @@ def offline_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
     return cache
+
+
+class Hub:
+    """A hub that has one model, whose files it is told, and keeps what it was asked for."""
+
+    sha = "b" * 40
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.given: set[str] = set()
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.send(hub.reply(self.path))
+
+            def do_GET(self) -> None:
+                data = hub.reply(self.path)
+                self.send(data)
+                self.wfile.write(data)
+
+            def send(self, data: bytes) -> None:
+                self.send_response(200)
+                headers = {
+                    "X-Repo-Commit": hub.sha,
+                    "ETag": hashlib.sha1(data).hexdigest(),
+                    "Content-Length": len(data),
+                }
+                for name, value in headers.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def reply(self, path: str) -> bytes:
+        _, resolved, name = path.partition(f"/org/tiny/resolve/{self.sha}/")
+        if resolved:
+            self.given.add(name)
+            return self.files[name]
+        if "/tree/" in path:
+            tree = [{"type": "file", "path": n, "size": len(d), "oid": n} for n, d in self.files.items()]
+            return json.dumps(tree).encode()
+        listed = {"id": "org/tiny", "sha": self.sha, "siblings": [{"rfilename": name} for name in self.files]}
+        return json.dumps(listed).encode()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that can be reached."""
+    hub = Hub()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+    template = f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    thread = threading.Thread(target=hub.server.serve_forever)
+    thread.start()
+    yield hub
+    hub.server.shutdown()
+    thread.join()
+    hub.server.server_close()
+
+
+def cached(cache: Path, files: dict[str, bytes], sha: str = Hub.sha) -> Path:
+    """Put a snapshot of ``org/tiny`` into the hub's cache; returns its folder."""
+    repository = cache / "models--org--tiny"
+    snapshot = repository / "snapshots" / sha
+    write(snapshot, files)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(sha)
+    return snapshot
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
 
 
 @pytest.fixture
@@ -55,6 +140,16 @@ def test_a_local_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert resolve_model(str(folder)) == folder
     monkeypatch.chdir(tmp_path)
     assert resolve_model(BASE_ENCODER) == Path(BASE_ENCODER)
+
+
+def test_a_folder_that_is_called_like_an_encoder_that_ships_is_asked_for_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (models.STATIC_ENCODER, models.DEFAULT_ENCODER):
+        Path(name).mkdir(parents=True)
+        assert resolve_model(name) == models._SHIPPED_ENCODERS[name]
+        assert resolve_model(f"./{name}") == Path(name)
 
 
 def test_a_missing_folder_names_the_nearest(tmp_path: Path) -> None:
@@ -95,13 +190,64 @@ def test_a_conversion_that_is_in_the_cache_is_not_done_again(tmp_path: Path, mon
 
 
 def test_the_local_hub_cache_is_used_without_a_hub(offline_hub: Path) -> None:
-    repository = offline_hub / "models--org--tiny"
-    snapshot = repository / "snapshots" / ("a" * 40)
-    snapshot.mkdir(parents=True)
-    (snapshot / "model.safetensors").write_bytes(b"weights")
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text("a" * 40)
+    snapshot = cached(offline_hub, {"model.safetensors": b"weights"})
     assert resolve_model("org/tiny") == snapshot
+
+
+INDEX = b'{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}'
+SHARDED = {"model.safetensors.index.json": INDEX, "model-1.safetensors": b"one", "model-2.safetensors": b"two"}
+
+
+@pytest.mark.parametrize(
+    ("files", "whole"),
+    [
+        ({"config.json": b"{}"}, False),
+        ({name: data for name, data in SHARDED.items() if "-2" not in name}, False),
+        (SHARDED | {"model.safetensors.index.json": b"{"}, False),
+        (SHARDED, True),
+        ({"pytorch_model.bin": b"weights"}, True),
+        ({"model.safetensors": b"weights", "pytorch_model.bin.index.json": INDEX}, True),
+        ({"modules.json": b'[{"path": "0_StaticEmbedding"}]', "0_StaticEmbedding/model.safetensors": b"weights"}, True),
+    ],
+)
+def test_a_snapshot_without_all_weights_is_not_taken_for_the_model(
+    offline_hub: Path, files: dict[str, bytes], whole: bool
+) -> None:
+    snapshot = cached(offline_hub, files)
+    if whole:
+        assert resolve_model("org/tiny") == snapshot
+    else:
+        with pytest.raises(ModelNotFound, match="is not installed and the hub is switched off"):
+            resolve_model("org/tiny")
+
+
+def test_a_snapshot_without_weights_is_completed_from_the_hub_and_then_used_without_it(
+    offline_hub: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = cached(offline_hub, {"config.json": b"{}"})
+    hub.files = {"config.json": b"{}", "model.safetensors": b"weights", "model.onnx": b"not used", "a.bin": b"nor this"}
+    assert resolve_model("org/tiny") == snapshot
+    assert (snapshot / "model.safetensors").read_bytes() == b"weights"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert resolve_model("org/tiny") == snapshot
+    shutil.rmtree(snapshot)
+    with pytest.raises(ModelNotFound, match="the hub is switched off"):
+        resolve_model("org/tiny")
+
+
+def test_of_the_hub_only_what_a_model_is_loaded_from_is_fetched(hub: Hub) -> None:
+    used = ["config.json", "modules.json", "model.safetensors", "1_Pooling/config.json", "2_Dense/pytorch_model.bin"]
+    unused = ["pytorch_model.bin", "training_args.bin", "rust_model.ot", "consolidated.00.pth", "tf_model.h5"]
+    unused += ["original/params.json", "original/consolidated.00.pth", "openvino/openvino_model.bin", "onnx/model.onnx"]
+    hub.files = {name: name.encode() for name in used + unused}
+    folder = resolve_model("org/tiny")
+    assert hub.given == set(used)
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == set(used)
+
+
+def test_weights_in_pytorchs_own_format_are_fetched_where_there_are_no_others(hub: Hub) -> None:
+    hub.files = {"config.json": b"{}", "pytorch_model.bin": b"weights"}
+    assert weights_sha256(resolve_model("org/tiny")) == hashlib.sha256(b"weights").hexdigest()
 
 
 def test_an_unknown_model_is_one_sentence_when_the_hub_is_switched_off() -> None:
@@ -151,6 +297,42 @@ def test_weights_are_hashed_in_the_order_of_their_names_and_nothing_else_is(tmp_
     for name, data in (("b.safetensors", b"two"), ("a.safetensors", b"one"), ("x.bin", b"x"), ("config.json", b"{}")):
         (tmp_path / name).write_bytes(data)
     assert weights_sha256(tmp_path) == hashlib.sha256(b"onetwo").hexdigest()
+
+
+def st_model(folder: Path, *modules: str, **files: bytes) -> Path:
+    """Write a sentence-transformers model; its weights are named by module."""
+    write(folder, {"modules.json": json.dumps([{"path": path} for path in modules]).encode()})
+    write(folder, {f"{path}/model.safetensors".lstrip("/"): data for path, data in files.items()})
+    return folder
+
+
+def test_weights_of_modules_count_with_their_names(tmp_path: Path) -> None:
+    models = [
+        st_model(tmp_path / "a", "", "1_Pooling", "2_Dense", **{"": b"base", "2_Dense": b"dense"}),
+        st_model(tmp_path / "b", "", "1_Pooling", "2_Dense", **{"": b"base", "2_Dense": b"other"}),
+        st_model(tmp_path / "c", "", "1_Pooling", "3_Dense", **{"": b"base", "3_Dense": b"dense"}),
+        st_model(tmp_path / "d", "0_Router", **{"0_Router/query": b"base", "0_Router/document": b"dense"}),
+        st_model(tmp_path / "e", "0_StaticEmbedding", **{"0_StaticEmbedding": b"base"}),
+    ]
+    (tmp_path / "a" / "2_Dense" / "pytorch_model.bin").write_bytes(b"what the safetensors hold")
+    assert len({weights_sha256(model) for model in models}) == len(models)
+    shutil.copytree(tmp_path / "a", tmp_path / "copy")
+    assert weights_sha256(tmp_path / "copy") == weights_sha256(models[0])
+    (tmp_path / "copy" / "2_Dense" / "model.safetensors").unlink()
+    assert weights_sha256(tmp_path / "copy") != weights_sha256(models[0])
+
+
+def test_modules_without_weights_do_not_change_the_hash_of_the_only_file_at_the_top(tmp_path: Path) -> None:
+    model = st_model(tmp_path, "", "1_Pooling", "2_Normalize", **{"": b"base"})
+    write(tmp_path, {"1_Pooling/config.json": b"{}", "openvino/model.safetensors": b"not of a module"})
+    assert weights_sha256(model) == hashlib.sha256(b"base").hexdigest()
+
+
+@pytest.mark.parametrize("text", ["{", '{"path": ""}', "[7]", '[{"path": 7}]', "7"])
+def test_a_list_of_modules_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"modules.json": text.encode(), "model.safetensors": b"weights"})
+    with pytest.raises(ModelNotFound, match=r"modules\.json does not list the modules of a model\.$"):
+        weights_sha256(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.gguf"])

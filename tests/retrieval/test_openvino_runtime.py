@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qa.generators.openvino_lm import OpenVINOGenerator
 from retrieval import encoder as encoders
 from retrieval.encoder import SentenceTransformerEncoder
+from retrieval.errors import MissingExtra
 from retrieval.evidence import NOTHING, CrossEncoderRanker
 from retrieval.index import HybridIndex
 from retrieval.machine import has_gpu
@@ -87,6 +89,12 @@ def test_only_a_bert_that_adds_no_words_is_converted(tmp_path: Path) -> None:
         path.write_text(before)
     (folder / "modules.json").unlink()
     assert not encoders._is_plain_bert(folder)
+
+
+def test_openvino_that_is_not_installed_is_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"OpenVINO is not installed; run: pip install 'product-qa\[openvino\]'"):
+        OpenVINOGenerator()
 
 
 def test_a_model_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

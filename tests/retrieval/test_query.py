@@ -92,6 +92,7 @@ def test_other_scripts_and_accents_give_terms(question: str, found: str) -> None
         ("", "The question is empty"),
         (" \n\t ", "The question is empty"),
         ("?!… ---", "has no word in it"),
+        ("_", "has no word in it"),
         ("a mug \ud83d?", "holds half of a UTF-16 surrogate pair"),
         ("x" * (MAX_QUESTION_CHARACTERS + 1), "has 2,001 characters; at most 2,000 are read"),
     ],
@@ -99,6 +100,13 @@ def test_other_scripts_and_accents_give_terms(question: str, found: str) -> None
 def test_a_question_that_cannot_be_asked_is_refused(question: str, message: str) -> None:
     with pytest.raises(QuestionError, match=message):
         parse_question(question)
+
+
+@pytest.mark.parametrize("frame", ["", "what is ", "o que é "])
+def test_a_word_too_long_for_an_index_is_asked_for_all_the_same(frame: str) -> None:
+    long = "このテントはどのくらいの重さですか教えてくださいね"
+    assert parse_question(f"{frame}{long}?").terms == (long,)
+    assert parse_question(f"{frame}{long} tent").terms == ("tent",)
 
 
 def test_white_space_is_folded_before_length_counts() -> None:
@@ -118,6 +126,7 @@ def test_a_long_question_is_read_up_to_its_64th_word() -> None:
 @given(st.text(min_size=1, max_size=80))
 @example("_")
 @example("x" * 41)
+@example("o que _ é")
 @example("! " * 64 + "mug")
 def test_a_question_is_refused_or_has_terms_and_phrases(question: str) -> None:
     try:

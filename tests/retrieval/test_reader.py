@@ -48,6 +48,8 @@ def uids(*paths: Path, **options) -> list[str]:
         (row(None), "no uid"),
         (row(" "), "no uid"),
         (row(7), "uid must be a string, not a number"),
+        (row("B\x1b[2J"), r"control characters in uid 'B\x1b[2J'"),
+        (row("B\nC\x85D"), r"control characters in uid 'B\nC\x85D'"),
         (row(True), "uid must be a string, not true or false"),
         (row("B", ["t"]), "title must be a string, not an array"),
         (row("B", "t", {}), "content must be a string, not an object"),

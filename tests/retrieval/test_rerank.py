@@ -71,7 +71,9 @@ def test_weights_survive_the_file_and_other_files_are_refused(tmp_path: Path) ->
     assert Reranker.open(tmp_path / "r.json").weights == saved.weights
     with pytest.raises(ModelNotFound, match=r"did you mean .*r\.json"):
         Reranker.open(tmp_path / "rr.json")
-    for text in ("{", "[]", json.dumps({"format": "x"}), (tmp_path / "r.json").read_text().replace("cosine", "cos")):
+    good = (tmp_path / "r.json").read_text()
+    heavy, none, cos = good.replace("2.0", '"heavy"'), good.replace("2.0", "null"), good.replace("cosine", "cos")
+    for text in ("{", "[]", json.dumps({"format": "x"}), heavy, none, cos):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(ModelNotFound, match="not a reranker of this version"):
             Reranker.open(tmp_path / "bad.json")

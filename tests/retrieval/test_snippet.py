@@ -98,3 +98,31 @@ def test_a_lead_is_the_beginning_and_what_is_taken_anyway_in_the_order_of_the_co
     assert lead(content, 1, ()) == ("One two three.",)
     assert lead(content, 1, ("Ten.",)) == ("Ten.",)
     assert lead(content, 100, ("Four five.",)) == tuple(pieces(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("Does not contain: • parabens • lanolin • alcohol.", ["Does not contain: • parabens • lanolin • alcohol."]),
+        ("Do not use on • marble • wood. Fits all.", ["Do not use on • marble • wood.", "Fits all."]),
+        ("Not included: battery; case; Of tin.", ["Not included: battery; case; Of tin."]),
+        ("• Not waterproof • Machine washable", ["• Not waterproof", "• Machine washable"]),
+        ("Do not bleach; tumble dry low;", ["Do not bleach;", "tumble dry low;"]),
+        ("Included: • charger • cable", ["Included:", "• charger", "• cable"]),
+        ("Q: Is it safe? A: Yes. Q: How big? A: 2 l.", ["Q: Is it safe? A: Yes.", "Q: How big? A: 2 l."]),
+    ],
+)
+def test_what_is_said_of_words_stays_with_them(content: str, expected: list[str]) -> None:
+    assert pieces(content) == expected
+
+
+def test_no_piece_begins_behind_the_word_that_negates_it() -> None:
+    content = " ".join(["word"] * 34 + ["not", "waterproof", "and", "red"])
+    assert pieces(content)[1] == "not waterproof and red"
+    long = "Contains no: " + " ".join(f"thing{number};" for number in range(60))
+    assert len(pieces(long)) == 1
+
+
+def test_writing_without_spaces_is_cut_too() -> None:
+    assert pieces("好。" * 3) == ["好。"] * 3
+    assert {len(piece) for piece in pieces("ไ" * 1_000)} == {400, 200}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from time import perf_counter
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -53,6 +55,30 @@ def test_markup_is_removed_and_only_block_tags_separate_words(raw: str, plain: s
     assert clean(raw) == plain
 
 
+@pytest.mark.parametrize("tag", ["<div>", "<b>", "<b><p>", "<ul><li>", "<b x='", "<!--", "<font color=1>"])
+def test_very_many_tags_take_little_time(tag: str) -> None:
+    started = perf_counter()
+    assert clean(f"<i>M</i>ug &amp; cup{tag * 60_000}") == "Mug & cup"
+    assert perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "<p>One</p><P class=x>Two</P>",
+        "one<br>two<br/>three",
+        "H<sub>2</sub>O <B>an</B>niversary <small>s</small>mall <strong>b</strong>old",
+        '<a href="x?a=1&b=2">Link</a> 5 < 6',
+        "<td>1</td><td>2</td>",
+        "&lt;p&gt;One&lt;/p&gt;Two<!-- no -->",
+    ],
+)
+def test_very_many_tags_are_removed_as_few_are(raw: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = clean(raw)
+    monkeypatch.setattr(text_module, "_MOST_TAGS", 0)
+    assert clean(raw) == parsed
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -86,6 +112,9 @@ def test_what_looks_like_markup_beside_real_markup_is_kept() -> None:
         ("a\x00b\x07c", "abc"),
         ("\ufeffMug\x1b[0m", "Mug"),
         ("\ud800", "\ufffd"),
+        ("a\u200bb \u202ednuorg\u202c \u2066x\u2069 \u200e\u200f y\ufeff", "ab dnuorg x y"),
+        ("a&#8203;b&#x202e;c", "abc"),
+        ("\U0001f468\u200d\U0001f469 \u0645\u06cc\u200c\u062e", "\U0001f468\u200d\U0001f469 \u0645\u06cc\u200c\u062e"),
         ("a\x85b\u2028c\u00a0d\r\n\te ", "a b c d e"),
         (" \n ", ""),
         ("", ""),
