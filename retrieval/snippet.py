@@ -43,22 +43,29 @@ def pieces(content: str) -> list[str]:
 
 
 def _statements(content: str) -> list[str]:
-    """Split into sentences, a question joined with what follows it and a heading that negates with its list."""
+    """Split into sentences, a question joined with what follows it and a heading that negates with its list.
+
+    Of such a list no more is kept than fills a piece.
+    """
     found: list[str] = []
+    last, end = "", 0
     for sentence in sentences(content):
-        joined = f"{found[-1]} {sentence}" if found else ""
-        if joined and joined in content and _belong_together(found[-1], sentence):
-            found[-1] = joined
+        begin = content.index(sentence, end)
+        if last and content[end:begin] == " " and _belong_together(found[-1], last, sentence):
+            if len(found[-1].split()) < PIECE_WORDS:
+                found[-1] = f"{found[-1]} {sentence}"
         else:
             found.append(sentence)
+        last, end = sentence, begin + len(sentence)
     return found
 
 
-def _belong_together(before: str, after: str) -> bool:
-    if before.endswith("?"):
+def _belong_together(before: str, last: str, after: str) -> bool:
+    """Tell whether a sentence belongs to the statement before it, whose last sentence is given too."""
+    if last.endswith("?"):
         return len(before.split()) + len(after.split()) <= PIECE_WORDS
-    is_listed = before.endswith((":", ";")) or after.startswith(_BULLETS)
-    return is_listed and not is_ended(before) and _is_negated_list(f"{before} {after}"[: len(before) + 3])
+    is_listed = last.endswith((":", ";")) or after.startswith(_BULLETS)
+    return is_listed and not is_ended(last) and _is_negated_list(f"{before} {after}"[: len(before) + 3])
 
 
 def _is_negated_list(text: str) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -28,6 +26,7 @@ from qa.evaluation.settings import Settings
 from qa.evaluation.tools import CausalPerplexity, ModelTools, ShowProgress, TransformerTokens
 from retrieval.context import PROMPT_PRODUCTS
 from retrieval.evidence import CrossEncoderRanker
+from retrieval.files import replace_text
 from retrieval.index import HybridIndex
 from retrieval.models import BASE_ENCODER
 
@@ -106,13 +105,7 @@ def evaluate(
         "robustness": curves(tables, arms, conditions, PROMPT_PRODUCTS, settings.seed),
         "comparison": earlier.beside(main, facts, told, settings.seed) if earlier else None,
     }
-    _write(settings.out / DIFFERENCES, "".join(json.dumps(each.as_dict()) + "\n" for each in differences))
+    replace_text(settings.out / DIFFERENCES, "".join(json.dumps(each.as_dict()) + "\n" for each in differences))
     write_report(settings.out, results, main, list(zip(records, scores, strict=True)))
-    _write(settings.out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    replace_text(settings.out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     return results
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
