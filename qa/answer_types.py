@@ -1,27 +1,31 @@
-"""Expected answer types (Li and Roth, "Learning question classifiers", COLING 2002): a name, an age.
+"""Expected answer types (Li and Roth, "Learning question classifiers", COLING 2002): name, age, amount, colour.
 
-The evidence ranker takes what a book is about for an answer to who wrote it, and doubts that "from birth to 3 years"
-tells whether something is for a baby. For other types, numbers among them, it needs no help: see docs/log.md.
+The evidence ranker takes what a book is about for an answer to who wrote it or how many pages it has, and doubts that
+"from birth to 3 years" tells whether something is for a baby.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from retrieval.context import Shown, answering_spans
-from retrieval.text import NUMBERS_SPELT_OUT
+from retrieval.counting import SPELT_OUT
+from retrieval.text import NUMBERS_SPELT_OUT, terms
 
 _ASKS_WHO = re.compile(
-    r"\b(?:who (?:wrote|illustrated|edited|made|makes|publish\w+)|written by|by whom|quem (?:escreveu|fez|ilustrou)"
+    r"\b(?:(?P<maker>who (?:made|makes|publish\w+)|quem fez)"
+    r"|who (?:wrote|illustrated|edited)|written by|by whom|quem (?:escreveu|ilustrou)"
     r"|(?:who|what|quem|qual)(?: i|'|\u2019)?s? (?:é )?(?:the |o |a )?(?:name of the )?"
     r"(?:author|writer|illustrator|autora?))\b",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*\.?\s+(?:[A-Z][\w'\u2019-]*\.?\s+)*[A-Z][\w'\u2019-]+|\bby [A-Z]")
+_NAME = re.compile(r"\b[A-Z][\w'\u2019-]*\.?\s+(?:[A-Z][\w'\u2019-]*\.?\s+)*[A-Z][\w'\u2019-]+")
 """Words with capitals, one after the other. Those of a title are no name by that alone."""
 _BY = re.compile(r"\bby [A-Z]")
-_NAMELESS = -4.0
+_LACKS = -4.0
+"""Of the type that is asked for there is nothing in what is shown, or in what would be said."""
 
 _NUMBER = rf"(?:1?\d|{'|'.join(NUMBERS_SPELT_OUT)})"
 _MONTHS = rf"(?:{_NUMBER}|\d+)"
@@ -46,14 +50,70 @@ _AGE = re.compile(
     rf"|{_MONTHS} ?\+? ?-?months?\b|birth\b|newborns?\b|bab(?:y|ies)\b|toddlers?\b|infants?\b)",
     re.IGNORECASE,
 )
-_TELLS_AGE = 3.0
+_TELLS = 3.0
+
+_AMOUNT = re.compile(
+    rf"\d|[¼-¾]|\b(?:(?:{SPELT_OUT})s?|half|both|pair|couple|single|double|triple|lifetime"
+    r"|(?:minute|hour|day|week|month|year|pound)s?|inch(?:es)?|foot|feet)\b",
+    re.IGNORECASE,
+)
+"""A number, or a unit that may stand for one of it: "about a minute"."""
+_SHADE = (
+    r"(?:red|blue|green|yellow|orange|purple|pink|white|black|gr[ea]y|brown|silver|gold|beige|tan|ivory|navy|teal|aqua"
+    r"|turquoise|violet|lavender|maroon|burgundy|crimson|cream|bronze|copper|khaki|charcoal|fuchsia|magenta|cyan|clear"
+    r"|transparent|multi-?colou?r(?:ed)?)"
+)
+_SHADES = rf"{_SHADE}(?:(?:[ /,&-]| and | & ){_SHADE})*"
+
+
+class _Expected(NamedTuple):
+    """A type of answers.
+
+    Attributes:
+        asked: Questions that ask for it.
+        told: Texts that tell it.
+        in_title: Words of a title, the last group, that tell it where no description does.
+    """
+
+    asked: re.Pattern[str]
+    told: re.Pattern[str]
+    in_title: re.Pattern[str] | None
+
+
+_EXPECTED = (
+    _Expected(
+        re.compile(r"\bhow m[ae]?ny\b|\bquant[oa]s\b", re.IGNORECASE),
+        _AMOUNT,
+        re.compile(
+            r"\b(\d[\d,]*[ -]?(?:count|ct|packs?|pk|pcs|pieces?)|(?:pack|set|box|case|lot|bag) of \d[\d,]*"
+            r"|\d[\d,]*(?:/| per )(?:pack|set|box|case|bag))\b",
+            re.IGNORECASE,
+        ),
+    ),
+    _Expected(
+        re.compile(
+            r"\bhow (?:much|long|tall|wide|heavy|deep|high|thick|hot|loud|far)\b|\bquant[oa]\b|\bem que (?:ano|data)\b"
+            r"|\b(?:what|which) year\b|\bwhat(?:['\u2019]?s| is| are)? (?:the |its )?(?:weight|height|width|length"
+            r"|thickness|diameter|dimensions?|capacity|wattage|voltage)\b",
+            re.IGNORECASE,
+        ),
+        _AMOUNT,
+        None,
+    ),
+    _Expected(
+        re.compile(r"\b(?:what|which) colou?rs?\b|\b(?:que|qual (?:é )?a) cor\b", re.IGNORECASE),
+        re.compile(rf"\b(?:{_SHADE}|colou?rs|colou?red)\b", re.IGNORECASE),
+        re.compile(rf"[,(–-]\s?((?:[A-Z]\w+ )?{_SHADES})(?=\s?[,()]|$)", re.IGNORECASE),
+    ),
+)
 
 
 def type_evidence(question: str, shown: Sequence[Shown]) -> float:
     """Return log-odds to add to the ranker's, that what is shown answers; 0 where no type is expected.
 
-    Who made something is less probably answered where nothing that is shown holds a name; from or for which age
-    something is, more probably where the spans that would be said tell an age, and less where they do not.
+    Who made something is less probably answered where nothing that is shown holds a name; how many, how long or of
+    which colour it is, where the spans that would be said do not tell it, unless the title does; from or for which age
+    something is, more probably where those spans tell an age, and less where they do not.
 
     Args:
         question: As it was asked.
@@ -61,9 +121,33 @@ def type_evidence(question: str, shown: Sequence[Shown]) -> float:
     """
     if not shown:
         return 0.0
-    if _ASKS_WHO.search(question):
-        named = any(_BY.search(each.product.title) or any(map(_NAME.search, each.spans)) for each in shown)
-        return 0.0 if named else _NAMELESS
+    if who := _ASKS_WHO.search(question):
+        named = any(_names_someone(each, within_title=bool(who["maker"])) for each in shown)
+        return 0.0 if named else _LACKS
     if _ASKS_AGE.search(question) or (_SOMEONE_YOUNG.search(question) and _ASKS_WHETHER.search(question)):
-        return _TELLS_AGE if any(map(_AGE.search, answering_spans(shown[0]))) else -_TELLS_AGE
+        return _TELLS if any(map(_AGE.search, answering_spans(shown[0]))) else -_TELLS
+    if lacks_type(question, answering_spans(shown[0])):
+        return _TELLS if told_by_title(question, shown[0].product.title) else _LACKS
     return 0.0
+
+
+def _names_someone(shown: Shown, *, within_title: bool) -> bool:
+    """Tell whether a title or the spans shown hold a name; one that half stands in the title only if that counts."""
+    if any(map(_BY.search, (shown.product.title, *shown.spans))):
+        return True
+    title = set(terms(shown.product.title))
+    names = [terms(name) for span in shown.spans for name in _NAME.findall(span)]
+    return any(within_title or 2 * sum(term in title for term in name) < len(name) for name in names)
+
+
+def lacks_type(question: str, said: Sequence[str]) -> bool:
+    """Tell whether a question asks for an amount or a colour and nothing that is said tells one."""
+    return any(each.asked.search(question) and not any(map(each.told.search, said)) for each in _EXPECTED)
+
+
+def told_by_title(question: str, title: str) -> str | None:
+    """Return the words of a title that tell what is asked for: "Pack of 12" how many, "Jet Black" of which colour."""
+    for each in _EXPECTED:
+        if each.in_title and each.asked.search(question) and (told := each.in_title.search(title)):
+            return told[1]
+    return None

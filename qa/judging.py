@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from qa.answer_types import lacks_type, told_by_title
 from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported, with_negation
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
+from qa.names import asks_for_a_name
 from retrieval.context import MOST_WORDS_SAID, Context, Shown, answering_spans
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, SPAN_GAP, Reading, read_completion
 from retrieval.query import Query
@@ -96,10 +98,13 @@ def judge(asked: Asked, text: str) -> Answer:
 def _quoted(query: Query, shown: Shown, reading: Reading) -> Answer:
     """Return the answer that is quotes; the source of each is the span in which its words stand.
 
-    A question that asks for nothing beyond the title asks what the product is, whatever a model makes of it.
+    A question that asks for a product's name, or for nothing beyond its title, asks what it is, whatever a model makes
+    of it. A number in a pack or a colour that the quotes do not tell is said from the title.
     """
+    if lacks_type(query.text, reading.quotes) and (told := told_by_title(query.text, shown.product.title)):
+        reading = Reading(reading.number, False, told)
     sources = [next((span for span in shown.spans if said in span), said) for said in reading.quotes]
-    if reading.identifies or not beyond_title(query, shown.product):
+    if reading.identifies or asks_for_a_name(query) or not beyond_title(query, shown.product):
         return _described(shown.product, sources[0])
     citations = tuple(dict.fromkeys(Citation.of(shown.product, source) for source in sources))
     return Answer(" ".join(map(as_sentence, reading.quotes)), "answered", shown.product, citations=citations)

@@ -1,4 +1,4 @@
-"""Things that a question calls by their name: what doesn't hold the name isn't the thing."""
+"""Names in questions: what doesn't hold the name that a thing is called by isn't the thing; some ask for the name."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ _CAPITAL = r"[A-Z][\w'’.-]*"
 _NAME = re.compile(rf"\b{_CAPITAL}(?:\s+(?:{_LINK}\s+){{0,2}}{_CAPITAL})+")
 _ORDINARY = re.compile(rf"\b(?!{_LINK}\b)[a-z]+\b")
 """A word without capitals, beside which capitals say something."""
+_ASKS_FOR_ONE = re.compile(
+    r"""^(?:i(?:'m|\ am|m)?\ )?(?:need|want|looking\ for|searching\ for|after)\ (?:an?|the|that|some|something)\b
+    | \bdo\ (?:you|u|you\ guys)\ (?:have|sell|stock|carry)\b
+    | \b(?:it|that|this|they)(?:'s|\ is|\ was)?\ called\b
+    | \bwhich\ (?:one|book|novel|film|movie|album|record|game|toy)\b
+    | \bforg[eo]t(?:ten)?\ (?:the|its)\ (?:name|title)\b
+    | \b(?:voc[eê]s|vcs?)\ (?:t[eê]m|vendem)\b | \bcomo\ (?:se\ )?chama\b | \bqual\ (?:[eé]\ )?o\ nome\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _FEWEST_TERMS = 2
 _ASKED_BY_NAME = 0.5
 """A question asks for something by its name if this share of its terms, by weight, stands in the name."""
@@ -39,6 +48,11 @@ def holds_the_name(query: Query, product: Product) -> bool:
         if sum(each.weight for each in named if _is_held(each, held)) < _HELD_FROM * weight:
             return False
     return True
+
+
+def asks_for_a_name(query: Query) -> bool:
+    """Tell whether a question asks which product there is, or for its name: "looking for a", "what's it called"."""
+    return bool(_ASKS_FOR_ONE.search(query.text))
 
 
 def _is_held(wanted: Wanted, held: frozenset[str]) -> bool:

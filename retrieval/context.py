@@ -26,7 +26,7 @@ MOST_WORDS_SAID = 40
 ABOUT_AS_WELL = 1.0
 """Spans whose log-odds are at most this much below the best one's are shown first, then the beginning of the rest."""
 FAR_BELOW = 3.0
-"""Products whose spans all have log-odds this much below the best one's are not shown."""
+"""Products after the first whose spans all have log-odds this much below the best one's are not shown."""
 TELLS_COUNT = 1.5
 """Added to the log-odds of a text that tells how many there are, where that is asked. Training questions chose it."""
 
@@ -160,10 +160,13 @@ def _words(spans: Sequence[str]) -> int:
 
 
 def _worth_showing(found: Sequence[Shown]) -> tuple[Shown, ...]:
-    """Leave out products that answer far less well than the best one."""
+    """Leave out products after the first that answer far less well than the best one.
+
+    The search knows best which product is meant, whatever another one tells.
+    """
     with_spans = [shown for shown in found if shown.spans]
     least = max((shown.odds[1] for shown in with_spans), default=0.0) - FAR_BELOW
-    return tuple(shown for shown in with_spans if shown.odds[1] >= least)
+    return tuple(shown for place, shown in enumerate(with_spans) if place == 0 or shown.odds[1] >= least)
 
 
 def answering_spans(shown: Shown) -> tuple[str, ...]:

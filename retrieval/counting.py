@@ -11,12 +11,12 @@ import re
 from retrieval.text import NUMBERS_SPELT_OUT, terms
 
 _ASKS = re.compile(r"\bhow many (?:(?:of the|the|different|more|other) )?([^\W\d][\w'\u2019-]*)", re.IGNORECASE)
-_SPELT_OUT = (
+SPELT_OUT = (
     f"{'|'.join(NUMBERS_SPELT_OUT)}|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty"
     "|sixty|seventy|eighty|ninety|dozen|hundred|thousand"
 )
 _COUNT = re.compile(
-    rf"(?:(?<![\w.,])\d[\d.,]*+|\b(?:{_SPELT_OUT})\b(?:[ -](?:{_SPELT_OUT})\b)*)"
+    rf"(?:(?<![\w.,])\d[\d.,]*+|\b(?:{SPELT_OUT})\b(?:[ -](?:{SPELT_OUT})\b)*)"
     r"[ -]?((?:[^\W\d][\w'\u2019]*[ -]?){1,3})",
     re.IGNORECASE,
 )

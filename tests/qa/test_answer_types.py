@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.answer_types import type_evidence
+from qa.answer_types import lacks_type, told_by_title, type_evidence
 from retrieval.schema import Product
 from tests.fakes import shown
 
@@ -18,6 +18,8 @@ def test_who_made_it_is_not_answered_by_words_without_a_name(question: str) -> N
     assert evidence(question, "A family of mice hunts for supper.") == -4.0
     assert evidence(question, "A family of mice hunts for supper.", title="Nice for Mice by Ann Lee") == 0
     assert evidence(question, "Written by Ann Lee for her sons.") == 0
+    assert evidence(question, "The Nice for Mice has four wheels.", title="Nice for Mice Cart, Red") == -4.0
+    assert evidence("who makes it?", "Ann Lee Carts have four wheels.", title="Ann Lee Cart") == 0
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,65 @@ def test_an_age_in_the_second_span_that_is_said_counts() -> None:
     spans = ("A family of mice hunts for supper.", "For ages 2 to 5.", "Of 16 pages.")
     assert type_evidence("is it ok for a baby?", [shown(product, *spans)]) == 3.0
     assert type_evidence("is it ok for a baby?", [shown(product, spans[0], spans[2], spans[1])]) == -3.0
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "how many mice are there",
+        "How meny pages?",
+        "how heavy is it",
+        "what's the weight of it",
+        "quantas páginas tem?",
+    ],
+)
+def test_an_amount_is_not_told_by_words_without_a_number(question: str) -> None:
+    assert lacks_type(question, ["A family of mice hunts for supper.", "Of oak."])
+    for told in ("32 pages.", "Twenty-one mice.", "About a pound.", "1½ oz", "A pair of mice."):
+        assert not lacks_type(question, ["A family of mice.", told])
+    assert evidence(question, "A family of mice hunts for supper.") == -4.0
+    assert evidence(question, "A family of ten mice hunts for supper.") == 0
+
+
+@pytest.mark.parametrize("question", ["which mice hunt?", "how do they hunt?", "what happens in a year?"])
+def test_where_no_amount_is_asked_for_none_is_missed(question: str) -> None:
+    assert not lacks_type(question, ["A family of mice hunts for supper."])
+
+
+@pytest.mark.parametrize(
+    ("title", "number"),
+    [
+        ("Reed Pens, Black, 3-Count", "3-Count"),
+        ("Labels, White, Pack of 252 (5230)", "Pack of 252"),
+        ("Markers, Assorted, 24/Pack", "24/Pack"),
+        ("315 Pieces Roll Pins", "315 Pieces"),
+        ("Folders, Letter Size, 25 per box", "25 per box"),
+        ("Box of Pins, 3 inch", None),
+        ("Six Pockets", None),
+    ],
+)
+def test_a_title_may_tell_how_many_are_in_a_pack(title: str, number: str | None) -> None:
+    assert told_by_title("how many do I get", title) == number
+    assert told_by_title("how long are they?", title) is None
+    assert evidence("how many do I get", "They are new.", title) == (3.0 if number else -4.0)
+
+
+@pytest.mark.parametrize(
+    ("title", "colour"),
+    [
+        ("Stylus (Jet Black)", "Jet Black"),
+        ("Clipboard, Red, 1 Clipboard", "Red"),
+        ("Pen, Black/White (589)", "Black/White"),
+        ("Folio Case - Saddle Brown", "Saddle Brown"),
+        ("The Red Badge of Courage", None),
+        ("Orange Juice", None),
+    ],
+)
+def test_a_title_may_tell_the_colour(title: str, colour: str | None) -> None:
+    question = "what colour is it?"
+    assert told_by_title(question, title) == colour
+    assert evidence(question, "It is new.", title) == (3.0 if colour else -4.0)
+    assert evidence(question, "It is blue.", title) == 0
 
 
 def test_other_questions_expect_no_type() -> None:

@@ -129,6 +129,16 @@ def test_without_a_model_the_best_sentence_is_quoted(index: HybridIndex) -> None
     assert answer.notes == ()
 
 
+def test_how_many_are_in_a_pack_is_said_from_the_title_or_not_at_all(
+    tmp_path: Path, write_catalogue: WriteCatalogue
+) -> None:
+    row = {"uid": "PEN1", "title": "Reed Pen, 3-Count", "content": "A pen of reed to draw with."}
+    index = build_index([write_catalogue([row])], tmp_path / "one", encoder=KeywordEncoder())
+    answer = pipeline_over(index, None).answer("how many to draw with do I get in the reed pen pack")
+    assert (answer.status, answer.text, answer.citations[0].quote) == ("answered", "3-Count.", "3-Count")
+    assert pipeline_over(index, None).answer("how long is the reed pen to draw with").status == "not_in_description"
+
+
 def test_a_product_page_looks_at_nothing_else(index: HybridIndex) -> None:
     generator = ScriptedGenerator()
     answer = pipeline_over(index, generator).answer("is it dishwasher safe?", product="MUG2")

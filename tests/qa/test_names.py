@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.names import holds_the_name
+from qa.names import asks_for_a_name, holds_the_name
 from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.schema import Product
@@ -39,3 +39,34 @@ def test_a_thing_that_is_named_and_not_there_is_not_answered_from_another(index:
     assert (answer.status, answer.product, answer.citations) == ("no_match", None, ())
     assert answer.hits
     assert pipeline.answer("who wrote the Harbour Cat at Night?", product="BOOK2").status != "no_match"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "looking for a book about a cat on a lighthouse",
+        "I need something that keeps the lamp burning",
+        "do you have a mug for the harbour?",
+        "cat keeps a lamp burning, what's it called?",
+        "the cat and the lamp, which book was that?",
+        "vocês têm um livro de gato?",
+        "como se chama o livro do gato?",
+    ],
+)
+def test_some_questions_ask_for_a_name(question: str) -> None:
+    assert asks_for_a_name(parse_question(question))
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["is the mug dishwasher safe?", "what do I need to clean it", "what does it look like?", "who called it?"],
+)
+def test_others_do_not(question: str) -> None:
+    assert not asks_for_a_name(parse_question(question))
+
+
+def test_a_question_for_a_name_is_answered_with_the_title(index: HybridIndex) -> None:
+    pipeline = pipeline_over(index, ScriptedGenerator("[1] A cat keeps the lamp burning."))
+    named = pipeline.answer("a cat keeps the lamp burning, what's it called?")
+    assert named.text.startswith("The Lighthouse Cat: A cat keeps the lamp burning.")
+    assert pipeline.answer("what keeps the lighthouse cat burning?").text == "A cat keeps the lamp burning."

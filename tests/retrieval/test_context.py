@@ -62,6 +62,8 @@ def test_a_product_that_answers_far_less_well_is_not_shown() -> None:
     (context,) = choose_context(far, [(query, hits_of(BAMBOO, desk))])
     assert context.fitting == (BAMBOO, desk)
     assert context.shown == (Shown(BAMBOO, ("A top of bamboo.", "Seats two."), (0.0, FAR_BELOW + 0.1, 0.0)),)
+    (context,) = choose_context(far, [(query, hits_of(desk, BAMBOO))])
+    assert [shown.product for shown in context.shown] == [desk, BAMBOO]  # but the first one is, however it answers
     near = Scores(bamboo=FAR_BELOW - 0.1)
     (context,) = choose_context(near, [(query, hits_of(BAMBOO, desk))])
     assert [shown.product for shown in context.shown] == [BAMBOO, desk]
