@@ -33,6 +33,8 @@ from retrieval.errors import UsageError
 
 OURS, NOTEBOOK, ASKED_ALONE = "tuned+retrieval", "notebook", "tuned"
 _ADAPTER = "adapter"
+_ALONE = ("answers_format", "questions", "model", "prompt_version", "seed")
+"""What the answers of a model that is asked alone depend on beside its adapter."""
 
 
 def result_of(run: EarlierRun, notebook: EarlierRun | None = None) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def result_of(run: EarlierRun, notebook: EarlierRun | None = None) -> dict[str, 
         notebook: A run over the same questions, whose arm ``tuned`` is the notebook's adapter asked alone.
 
     Raises:
-        UsageError: The two runs differ in more than the adapter.
+        UsageError: The two runs differ in what a model that is asked alone depends on.
     """
     results = run.results
     kept = ("facts", "took", "python", "versions", "hardware", "groups", "seen", "robustness")
@@ -65,12 +67,12 @@ def result_of(run: EarlierRun, notebook: EarlierRun | None = None) -> dict[str, 
 
 
 def check_alike(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Refuse to set runs side by side that differ in more than the adapter.
+    """Refuse to set a model asked alone beside a run over other questions, or of another model.
 
     Raises:
-        UsageError: They do.
+        UsageError: They differ in that.
     """
-    different = sorted(key for key in one if key not in (_ADAPTER, "seen") and one[key] != other.get(key))
+    different = [key for key in _ALONE if one[key] != other.get(key)]
     if different:
         raise UsageError(f"The runs differ in {', '.join(different)}; run both with the same.")
 

@@ -104,10 +104,15 @@ def shown_evidence(index: HybridIndex, ranker: CrossEncoderRanker, questions: Se
     return figures
 
 
+def read_judged(path: Path) -> list[dict[str, Any]]:
+    """Read questions of known products with their judged sentences; those without a sentence are left out."""
+    with path.open(encoding="utf-8") as lines:
+        return [row for row in map(json.loads, lines) if row["sentences"]]
+
+
 def judged_sentences(ranker: CrossEncoderRanker, path: Path) -> dict[str, Any]:
     """Return how well sentences that answer, and questions that have one, are told from others."""
-    with path.open(encoding="utf-8") as lines:
-        rows = [row for row in map(json.loads, lines) if row["sentences"]]
+    rows = read_judged(path)
     of_sentences, of_questions = [], []
     for row in rows:
         texts = [NOTHING, *(sentence["text"] for sentence in row["sentences"])]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qa.answers import Status
-from qa.decision import DECIDED, Decision, Signals, read_signals
+from qa.decision import DECIDED, ON_PAGE_FROM, Decision, Signals, read_signals
 from retrieval.errors import UsageError
 from retrieval.question_file import FINDABLE, Kind, Question
 
@@ -27,26 +27,34 @@ RIGHT_STATUS: dict[Kind, Status] = {
 }
 _ELSEWHERE_WEIGHT = 0.04
 """What a question asked of another catalogue weighs, one of this catalogue being 1. Development questions chose it."""
-_TELLING = ("matches", "answers")
+_TELLING = ("matches", "answers", "shown")
+_TELLING_ON_PAGE = ("answers", "shown")
 """The signals of whether a description tells what is asked of its product. Development questions chose them."""
 _FOLDS = 5
 _INVERSE_PENALTY = 0.3
 
 
 def calibrate(
-    pipeline: ProductQA, questions: Sequence[Question], *, elsewhere: ProductQA | None = None, seed: int = 0
+    pipeline: ProductQA,
+    questions: Sequence[Question],
+    *,
+    elsewhere: ProductQA | None = None,
+    pages: tuple[ProductQA, Sequence[Question]] | None = None,
+    seed: int = 0,
 ) -> Decision:
-    """Fit two logistic regressions to signals, and choose the threshold of answering.
+    """Fit three logistic regressions to signals, and choose the threshold of answering.
 
     The threshold is the highest at which at most 12 % of the answerable questions are declined, those among them that
-    are declined whatever their signals. Ambiguous questions are left out. What the facts of the decision tell is
-    measured by five folds: each question's probabilities come from a fit without it.
+    are declined whatever their signals. Ambiguous questions are left out. Questions for facts, answerable or not, are
+    also asked on their products' pages. What the facts of the decision tell is measured by five folds: each question's
+    probabilities come from a fit without it.
 
     Args:
         pipeline: What gives the signals.
         questions: Questions whose kind is known.
         elsewhere: Another catalogue, which holds none of the products that are asked about: no product matches there,
             however near the nearest comes. Absent products are few among questions as people write them.
+        pages: More questions for facts that are asked on their products' pages only, and the catalogue of these.
         seed: Of the folds.
 
     Raises:
@@ -76,13 +84,16 @@ def calibrate(
     if len(there):
         declined = float((unseen[here:, 0] < threshold).mean())
         facts["elsewhere"] = {"questions": len(there), "declined": round(declined, 4)}
+    on_page, told = _signals_on_page([(pipeline, asked), *([pages] if pages else [])])
+    weights["tells_on_page"] = _regression(on_page, told, np.ones(len(told)), _TELLING_ON_PAGE)
+    facts["on_page"] = _facts_on_page(on_page, told, seed)
     return Decision(weights, threshold, facts)
 
 
 def _fit(
     signals: NDArray[np.float64], right: NDArray[np.intp], counting: NDArray[np.float64]
 ) -> dict[str, list[float]]:
-    """Fit both stages to questions: their signals ``(n, 5)``, right statuses ``(n,)`` and what each counts ``(n,)``."""
+    """Fit the stages of a search: to signals ``(n, 6)``, right statuses ``(n,)`` and what each counts ``(n,)``."""
     present = right != DECIDED.index("no_match")
     return {
         "matches": _regression(signals, present, counting, Signals._fields),
@@ -115,10 +126,44 @@ def _probabilities(weights: Mapping[str, Sequence[float]], signals: NDArray[np.f
 
 
 def _signals(pipeline: ProductQA, asked: Sequence[Question]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the signals of questions ``(n, 5)``, and of which of them something fits."""
+    """Return the signals of questions ``(n, 6)``, and of which of them something fits."""
     found = pipeline.look([question.question for question in asked], min_confidence=0.0)
     signals = [read_signals(each.query, each.context, len(pipeline.index)) for each in found]
     return np.asarray(signals), np.asarray([each.status == "answered" for each in found])
+
+
+def _signals_on_page(
+    sources: Sequence[tuple[ProductQA, Sequence[Question]]],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the signals ``(n, 6)`` of questions for facts on their products' pages, and which are answerable."""
+    signals, told = [], []
+    for pipeline, questions in sources:
+        for question in questions:
+            if question.kind in ("fact", "unanswerable"):
+                (found,) = pipeline.look([question.question], product=question.uids[0])
+                signals.append(read_signals(found.query, found.context, len(pipeline.index)))
+                told.append(question.kind == "fact")
+    return np.asarray(signals), np.asarray(told)
+
+
+def _facts_on_page(signals: NDArray[np.float64], told: NDArray[np.bool_], seed: int) -> dict[str, Any]:
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold
+
+    unseen = np.empty(len(told))
+    for known, left_out in StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(signals, told):
+        fitted = _regression(signals[known], told[known], np.ones(len(known)), _TELLING_ON_PAGE)
+        unseen[left_out] = 1 / (1 + np.exp(-(signals[left_out] @ fitted[:-1] + fitted[-1])))
+    answered = unseen >= ON_PAGE_FROM
+    return {
+        "questions": len(told),
+        "answerable": int(told.sum()),
+        "cross_validated": {
+            "auroc": round(float(roc_auc_score(told, unseen)), 4),
+            "answered": int(answered.sum()),
+            "answered_rightly": int((answered & told).sum()),
+        },
+    }
 
 
 def _threshold(probable: NDArray[np.float64], answerable: int) -> float:

@@ -50,6 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
     calibrate.add_argument(
         "--elsewhere", type=Path, metavar="INDEX", help="another index, which holds none of the products asked about"
     )
+    calibrate.add_argument(
+        "--pages",
+        type=Path,
+        nargs=2,
+        metavar=("INDEX", "FILE"),
+        help="more questions, asked on their products' pages only, and the index of these",
+    )
     shared.add_ranking(calibrate)
     calibrate.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the decision is written")
     calibrate.set_defaults(run=_calibrate)
@@ -96,7 +103,11 @@ def _calibrate(options: argparse.Namespace) -> None:
     questions = [question for file in options.questions for question in read_questions(file)]
     learned = {"rerank": options.rerank, "evidence": options.evidence}
     elsewhere = ProductQA.open(options.elsewhere, EXTRACTIVE, **learned) if options.elsewhere else None
-    decision = calibrate(ProductQA.open(options.index, EXTRACTIVE, **learned), questions, elsewhere=elsewhere)
+    pages = None
+    if options.pages:
+        pages = ProductQA.open(options.pages[0], EXTRACTIVE, **learned), read_questions(options.pages[1])
+    pipeline = ProductQA.open(options.index, EXTRACTIVE, **learned)
+    decision = calibrate(pipeline, questions, elsewhere=elsewhere, pages=pages)
     decision.save(options.out)
     told = decision.facts["cross_validated"]
     print(

@@ -55,7 +55,8 @@ _WORDS_OF_REPLIES = frozenset(
     )
 ).union(*map(terms, (*_PLACES, *NUMBERS_SPELT_OUT)))
 _REFERS_BACK = re.compile(
-    r"\b(?:it|its|it's|they|them|their|this|these|that one|the same|ele|ela|eles|elas|dele|dela|isso|isto)\b",
+    r"\b(?:it|its|it's|they|them|their|this|these|that one|the same|ele|ela|eles|elas|dele|dela|isso|isto)\b"
+    r"|^\W*(?:and|also|what about|how about|e)\b",
     re.IGNORECASE,
 )
 _PIECE_OF_A_NUMBER = 3
@@ -193,8 +194,8 @@ class Chat:
     def ask(self, question: str) -> Answer:
         """Answer a question that may go on from the one before.
 
-        A reply to a question asked back settles it; what speaks of anything else is a new question. "And how heavy is
-        it?" is asked of the product that was last spoken of, unless the question names another product itself.
+        A reply to a question asked back settles it; what speaks of anything else is a new question. "How heavy is it?"
+        and "and how many pages?" are asked of the product that was last spoken of, unless they name another product.
 
         Raises:
             QuestionError: The question is empty or too long.

@@ -12,12 +12,12 @@ from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported, with_negation
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
-from qa.names import asks_for_a_name
+from qa.names import asks_for_a_name, asks_what_it_is
 from retrieval.context import MOST_WORDS_SAID, Context, Shown, answering_spans
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, SPAN_GAP, Reading, read_completion
 from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.snippet import beyond_title, lead
+from retrieval.snippet import lead
 from retrieval.text import sentences, terms
 
 NOT_IN_DESCRIPTION = "The description does not say."
@@ -104,7 +104,7 @@ def _quoted(query: Query, shown: Shown, reading: Reading) -> Answer:
     if lacks_type(query.text, reading.quotes) and (told := told_by_title(query.text, shown.product.title)):
         reading = Reading(reading.number, False, told)
     sources = [next((span for span in shown.spans if said in span), said) for said in reading.quotes]
-    if reading.identifies or asks_for_a_name(query) or not beyond_title(query, shown.product):
+    if reading.identifies or asks_for_a_name(query) or asks_what_it_is(query, shown.product):
         return _described(shown.product, sources[0])
     citations = tuple(dict.fromkeys(Citation.of(shown.product, source) for source in sources))
     return Answer(" ".join(map(as_sentence, reading.quotes)), "answered", shown.product, citations=citations)
@@ -147,7 +147,7 @@ def statements_of(asked: Asked, text: str, *, ended: bool = True) -> list[tuple[
 def _is_declined(asked: Asked, text: str) -> bool:
     """Tell whether a model begins by declining; what a product is, its description always says."""
     begins = " ".join(sentences(text)[:1])
-    return bool(_DECLINES.search(begins)) and bool(beyond_title(asked.query, asked.context.fitting[0]))
+    return bool(_DECLINES.search(begins)) and not asks_what_it_is(asked.query, asked.context.fitting[0])
 
 
 def _quote(asked: Asked, *, because_of_model: bool) -> Answer:

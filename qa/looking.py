@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
-from qa.answers import Status
 from qa.conversation import lookalikes_named
 from qa.decision import NOTHING_FITS, Decision, read_signals
 from qa.judging import Asked
-from qa.names import holds_the_name
-from retrieval.context import Context, choose_context
+from qa.names import asks_what_it_is, holds_the_name
+from retrieval.context import choose_context
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
-from retrieval.query import Query
 from retrieval.schema import Hit, Product
-from retrieval.snippet import beyond_title
 
 
 def look(
@@ -47,7 +44,7 @@ def look(
     """
     if min_confidence is not None and not 0 <= min_confidence <= 1:
         raise UsageError(f"min_confidence is {min_confidence}; it must be a probability, from 0 to 1.")
-    began = perf_counter()
+    began, on_page = perf_counter(), product is not None
     queries = [index.query(question) for question in questions]
     named: list[tuple[Product, ...]]
     if product is None:
@@ -62,31 +59,18 @@ def look(
         named = [() for _ in questions]
     searched = perf_counter()
     contexts = choose_context(ranker, list(zip(queries, fit, strict=True)))
-    if product is not None:
-        # its name need not be repeated on its page, and the decision was fitted on questions that tell what they ask of
-        contexts = [replace(context, matches=1.0) for context in contexts]
     asked = []
     for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
-        fits = bool(context.shown) and (product is not None or holds_the_name(query, context.fitting[0]))
+        fits = bool(context.shown) and (on_page or holds_the_name(query, context.fitting[0]))
         signals = read_signals(query, context, len(index)) if fits else NOTHING_FITS
-        probable = decision.probabilities(signals, _impossible(query, context, product))
-        status = decision.decide(probable, min_confidence) if fits else "no_match"
+        what_it_is = fits and asks_what_it_is(query, context.fitting[0])
+        probable = decision.probabilities(signals, on_page=on_page, asks_what_it_is=what_it_is)
+        status = decision.decide(probable, min_confidence, on_page=on_page) if fits else "no_match"
         alike = meant if len(meant) > 1 and status != "no_match" else ()
         asked.append(Asked(query, tuple(hits), context, probable, status, alike, None, {}))
     steps = {"search": searched - began, "context": perf_counter() - searched}
     spent = {step: seconds * 1_000 / max(1, len(questions)) for step, seconds in steps.items()}
     return [replace(each, milliseconds=spent) for each in asked]
-
-
-def _impossible(query: Query, context: Context, product: str | None) -> set[Status]:
-    """Return the statuses that a question cannot have.
-
-    One that is asked of a product matches it; what a product is, its description always says.
-    """
-    if product is not None:
-        return {"no_match"}
-    asks_what_it_is = context.fitting and not beyond_title(query, context.fitting[0])
-    return {"not_in_description"} if asks_what_it_is else set()
 
 
 def _meant_first(hits: Sequence[Hit], meant: Sequence[Product]) -> list[Hit]:

@@ -7,6 +7,7 @@ import re
 from retrieval.context import terms_held
 from retrieval.query import Query, Wanted
 from retrieval.schema import Product
+from retrieval.snippet import beyond_title
 from retrieval.text import terms
 
 _LINK = r"(?:of|the|and|for|in|on|to|a|an|with|from|by|at|de|do|da|e)"
@@ -23,6 +24,12 @@ _ASKS_FOR_ONE = re.compile(
     | \b(?:voc[eê]s|vcs?)\ (?:t[eê]m|vendem)\b | \bcomo\ (?:se\ )?chama\b | \bqual\ (?:[eé]\ )?o\ nome\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+_ONLY_REFERS = re.compile(
+    r"(?:it|this|that|they|them|these|those|isso|isto|est[ea]|ess[ea]|el[ea])?"
+    r"(?:\s*\b(?:all )?(?:about|for|exactly))?\W*",
+    re.IGNORECASE,
+)
+"""What is left of "what is it?", "tell me about it" and "what is this for?" without their frames."""
 _FEWEST_TERMS = 2
 _ASKED_BY_NAME = 0.5
 """A question asks for something by its name if this share of its terms, by weight, stands in the name."""
@@ -48,6 +55,11 @@ def holds_the_name(query: Query, product: Product) -> bool:
         if sum(each.weight for each in named if _is_held(each, held)) < _HELD_FROM * weight:
             return False
     return True
+
+
+def asks_what_it_is(query: Query, product: Product) -> bool:
+    """Tell whether a question asks what a product is: for nothing beyond its title, or what "it" is."""
+    return not beyond_title(query, product) or bool(_ONLY_REFERS.fullmatch(query.phrases[-1]))
 
 
 def asks_for_a_name(query: Query) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from textwrap import wrap
 
 from retrieval.query import Query, Wanted
@@ -92,14 +93,11 @@ def candidates(query: Query, product: Product) -> list[str]:
     Returns:
         Verbatim spans: the title, then pieces in the order of the content.
     """
-    asked = beyond_title(query, product)
-    total = sum(wanted.weight for wanted in asked) or 1.0
+    beyond = replace(query, wanted=beyond_title(query, product))
     scores: dict[str, float] = {}
     told = [piece for piece in dict.fromkeys(pieces(product.content)) if piece != product.title]
     for place, piece in enumerate(told):
-        held = set(terms(piece))
-        share = sum(wanted.weight for wanted in asked if wanted.is_among(held)) / total
-        scores[piece] = share + _LEAD_WEIGHT / (1 + place)
+        scores[piece] = beyond.coverage(set(terms(piece))) + _LEAD_WEIGHT / (1 + place)
     kept = sorted(scores, key=scores.__getitem__, reverse=True)[:_MOST_CANDIDATES]
     return [product.title, *(piece for piece in scores if piece in kept)]
 
@@ -154,7 +152,7 @@ def lead(content: str, max_words: int, spans: Sequence[str] = ()) -> tuple[str, 
     return tuple(sorted(taken or found[:1], key=content.find))
 
 
-def beyond_title(query: Query, product: Product) -> list[Wanted]:
+def beyond_title(query: Query, product: Product) -> tuple[Wanted, ...]:
     """Return what a question asks for beyond a product's title; nothing when it asks what the product is."""
     title = set(terms(product.title))
-    return [wanted for wanted in query.wanted if not wanted.is_among(title)]
+    return tuple(wanted for wanted in query.wanted if not wanted.is_among(title))

@@ -55,7 +55,8 @@ class KeywordRanker:
         return 3.0 * len(asked & set(terms(piece))) if asked else 3.0
 
 
-DECISION = Decision({"matches": [40, 0, 0, 0, 0, -9], "tells": [0, 0, 0, 0, 2, 0]}, threshold=0.5)
+_TELLS = [0, 0, 0, 0, 2, 0, 0]
+DECISION = Decision({"matches": [40, 0, 0, 0, 0, 0, -9], "tells": _TELLS, "tells_on_page": _TELLS}, threshold=0.5)
 """Answers what the ranker finds an answer to; below a match of about a quarter there is no product."""
 
 

@@ -159,6 +159,8 @@ def test_a_conversation_keeps_the_product_in_focus_until_another_is_named(index:
         ("how many people sleep in the ridge two tent?", "TENT1"),
         ("and how heavy is it?", "TENT1"),
         ("does it stand snow?", "TENT1"),
+        ("and people, how many?", "TENT1"),
+        ("what about the weight?", "TENT1"),
         ("is it true that the lighthouse cat is for ages 3 to 6?", "BOOK2"),
         ("which bulb does the desk lamp take?", "LAMP1"),
     ]

@@ -23,7 +23,8 @@ from tests.conftest import WriteCatalogue, require_models
 from tests.fakes import DECISION, KeywordEncoder, KeywordRanker, ScriptedGenerator, pipeline_over, shown
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
-SURE, UNSURE = Signals(0.4, 2.0, 0.5, 0.4, 5.0), Signals(0.4, 2.0, 0.5, 0.4, -5.0)
+SURE, UNSURE = Signals(0.4, 2.0, 0.5, 0.4, 5.0, 1.0), Signals(0.4, 2.0, 0.5, 0.4, -5.0, 0.0)
+SOME = Signals(0.25, 2.0, 0.0, 0.0, 1.0, 1.0)
 
 ASKED = [
     *[Question(f"is the {colour} harbour mug dishwasher safe", "fact", ("MUG1",)) for colour in "abcdefgh"],
@@ -40,19 +41,32 @@ def test_the_shipped_decision_is_whole_and_follows_the_evidence() -> None:
     assert sure["answered"] > unsure["answered"]
     far = shipped.probabilities(UNSURE._replace(matches=0.2))
     assert far["no_match"] > unsure["no_match"]
+    on_page = (shipped.probabilities(signals, on_page=True)["answered"] for signals in (SURE, SURE._replace(shown=0.2)))
+    assert next(on_page) > next(on_page)
     for less in ({"held": 0.5}, {"missing": 1.0}, {"near": 0.2}):
         assert shipped.probabilities(SURE._replace(**less))["no_match"] > sure["no_match"]
 
 
 def test_a_product_must_match_before_its_description_tells() -> None:
-    found = DECISION.probabilities(Signals(0.25, 2.0, 0.0, 0.0, 1.0))
+    found = DECISION.probabilities(SOME)
     assert found == pytest.approx({"answered": 0.6439, "not_in_description": 0.0871, "no_match": 0.2689}, abs=1e-4)
-    known = DECISION.probabilities(Signals(0.25, 2.0, 0.0, 0.0, 1.0), {"no_match"})
-    assert known == pytest.approx({"answered": 0.8808, "not_in_description": 0.1192}, abs=1e-4)
+    assert DECISION.probabilities(SOME, asks_what_it_is=True) == pytest.approx(
+        {"answered": 0.7311, "no_match": 0.2689}, abs=1e-4
+    )
+
+
+def test_a_page_matches_and_has_a_decision_of_its_own() -> None:
+    own = replace(DECISION, weights=DECISION.weights | {"tells_on_page": [0, 0, 0, 0, 1, 0, -1.1]}, threshold=0.4)
+    probable = own.probabilities(SOME, on_page=True)
+    assert probable == pytest.approx({"answered": 0.475, "not_in_description": 0.525}, abs=1e-4)
+    assert own.decide(probable, None) == "answered"
+    assert own.decide(probable, None, on_page=True) == "not_in_description"
+    assert own.decide(probable, 0.47, on_page=True) == "answered"
+    assert own.probabilities(SOME, on_page=True, asks_what_it_is=True) == {"answered": 1.0}
 
 
 def test_an_answer_needs_the_asked_confidence() -> None:
-    probable = DECISION.probabilities(Signals(0.25, 2.0, 0.0, 0.0, 1.0))
+    probable = DECISION.probabilities(SOME)
     assert DECISION.decide(probable, None) == "answered"
     assert DECISION.decide(probable, 0.64) == "answered"
     assert DECISION.decide(probable, 0.65) == "no_match"
@@ -62,7 +76,7 @@ def test_a_decision_is_kept_and_a_file_that_is_none_is_refused(tmp_path: Path) -
     DECISION.save(tmp_path / "decision.json")
     assert Decision.read(tmp_path / "decision.json") == DECISION
     numberless = [replace(DECISION, threshold=number) for number in (math.nan, math.inf)]
-    numberless.append(replace(DECISION, weights=DECISION.weights | {"tells": [0, 0, 0, 0, -math.inf, 0]}))
+    numberless.append(replace(DECISION, weights=DECISION.weights | {"tells": [0, 0, 0, 0, -math.inf, 0, 0]}))
     unlike = ("[]", "{", json.dumps({"format": "product-qa-decision", "weights": {}}))
     for wrong in (*unlike, *(json.dumps({"format": "product-qa-decision"} | asdict(each)) for each in numberless)):
         (tmp_path / "decision.json").write_text(wrong)
@@ -96,7 +110,7 @@ def test_a_decision_tells_for_which_encoder_it_was_fitted(index: HybridIndex, ca
 
 
 def test_what_a_product_is_its_description_says(index: HybridIndex) -> None:
-    never_sure = replace(DECISION, weights=DECISION.weights | {"tells": (0.0, 0.0, 0.0, 0.0, 0.0, -50.0)})
+    never_sure = replace(DECISION, weights=DECISION.weights | {"tells": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -50.0)})
     pipeline = ProductQA(index, None, ranker=KeywordRanker(), decision=never_sure)
     declined = pipeline.answer(QUESTION)
     assert declined.status == "not_in_description"
@@ -145,6 +159,27 @@ def test_calibration_learns_from_a_catalogue_that_lacks_the_products(
     assert decision.weights != calibrate(pipeline, ASKED).weights
 
 
+def test_calibration_learns_of_pages_what_searches_do_not_tell(index: HybridIndex) -> None:
+    pipeline = pipeline_over(index, None)
+    asked = ["is it dishwasher safe?", "does it stand the dishwasher?", "safe in a dishwasher?"]
+    others = ["is it vegan?", "does it have wifi?", "who is the publisher?"]
+    pages = [
+        *[Question(question, "fact", ("MUG1",)) for question in asked],
+        *[Question(question, "unanswerable", ("MUG1",)) for question in others],
+    ]
+    without, with_pages = calibrate(pipeline, ASKED), calibrate(pipeline, ASKED, pages=(pipeline, pages))
+    assert without.weights["matches"] == with_pages.weights["matches"]
+    assert without.weights["tells_on_page"] != with_pages.weights["tells_on_page"]
+    told = with_pages.facts["on_page"]
+    assert (told["questions"], told["answerable"]) == (22, 11)
+    found = told["cross_validated"]
+    assert found["auroc"] == 1.0
+    assert found["answered"] == found["answered_rightly"] >= 10
+    pipeline.decision = with_pages
+    statuses = [pipeline.answer(each, product="MUG1").status for each in (asked[0], others[0])]
+    assert statuses == ["answered", "not_in_description"]
+
+
 def test_signals_count_whether_the_type_that_is_asked_for_is_shown() -> None:
     mice = Product("BOOK", "Nice For Mice", "A family of mice hunts for supper.")
     context = Context((mice,), (shown(mice, mice.content),), 0.9, 0.7, 2.0)
@@ -165,3 +200,6 @@ def test_what_a_product_holds_of_a_question_is_weighed_against_chance() -> None:
     assert read_signals(hunt_and_supper, context, 10).missing == pytest.approx(1 / math.log(11))
     assert read_signals(hunt, context, 10).near == 0.7
     assert read_signals(hunt, Context((), (), 0.0, 0.0, 0.0), 10) == NOTHING_FITS
+    asked = parse_question("nice mice hunt crane")
+    assert read_signals(asked, context, 10).shown == 0.5  # of what the title does not hold
+    assert read_signals(parse_question("nice mice"), context, 10).shown == 1.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.names import asks_for_a_name, holds_the_name
+from qa.names import asks_for_a_name, asks_what_it_is, holds_the_name
 from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.schema import Product
@@ -63,6 +63,30 @@ def test_some_questions_ask_for_a_name(question: str) -> None:
 )
 def test_others_do_not(question: str) -> None:
     assert not asks_for_a_name(parse_question(question))
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("what is it?", True),
+        ("What's this?", True),
+        ("tell me about it", True),
+        ("what is this for?", True),
+        ("o que é isso?", True),
+        ("what is the cat & mouse?", True),
+        ("is it any good?", False),
+        ("who is it by?", False),
+        ("tell me about its cheese", False),
+    ],
+)
+def test_what_it_is_may_be_asked_without_its_name(question: str, asks: bool) -> None:
+    assert asks_what_it_is(parse_question(question), GAME) is asks
+
+
+def test_what_it_is_a_page_always_tells(index: HybridIndex) -> None:
+    answer = pipeline_over(index, None).answer("what is it?", product="BOOK2")
+    assert answer.text == "The Lighthouse Cat: A cat keeps the lamp burning. For ages 3 to 6."
+    assert answer.confidence == 1.0
 
 
 def test_a_question_for_a_name_is_answered_with_the_title(index: HybridIndex) -> None:

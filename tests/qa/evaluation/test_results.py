@@ -88,8 +88,8 @@ def test_differences_from_the_notebook_are_corrected_with_all_others(
 
 
 def test_runs_over_other_questions_are_not_set_side_by_side() -> None:
-    facts = {"questions": 1, "adapter": "a", "seen": None}
-    check_alike(facts, facts | {"adapter": "b", "seen": "c"})
+    facts = {"answers_format": 2, "questions": 1, "model": "m", "prompt_version": 4, "seed": 0, "adapter": "a"}
+    check_alike(facts, facts | {"adapter": "b", "decision": "c"})
     with pytest.raises(UsageError, match="The runs differ in questions; run both with the same"):
         check_alike(facts, facts | {"questions": 2})
 
