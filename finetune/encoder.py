@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from finetune.encoder_config import EncoderConfig
 from finetune.mining import Example, Fold, mine_examples
 from finetune.output import plot_losses, whole_or_nothing
-from finetune.resources import GIB, Device, versions
+from finetune.resources import GIB, Device
 from retrieval.encoder import TUNED_FORMAT, read_run
 from retrieval.errors import MissingExtra, ModelNotFound, UsageError, nearest_path
 from retrieval.files import sha256_of_files
+from retrieval.machine import versions_of
 from retrieval.models import ADAPTER_CONFIG, RUN_FILE, quiet_model_libraries, resolve_model, weights_sha256
 from retrieval.question_file import read_questions
 
@@ -95,7 +96,7 @@ def tune_encoder(
                 "seconds": round(time.perf_counter() - began),
                 "memory_peak_gib": round(device.peak_memory() / GIB, 2),
             },
-            "libraries": versions(LIBRARIES),
+            "libraries": versions_of(LIBRARIES),
         }
         write_json(folder / RUN_FILE, run)
         history = [{"step": step, "loss": loss} for step, loss in losses]

@@ -19,7 +19,7 @@ from finetune.encoder import LIBRARIES, LOSS_EVERY, check_plotting, refuse_exist
 from finetune.evidence_config import EvidenceConfig
 from finetune.mining import Fold
 from finetune.output import plot_losses, whole_or_nothing
-from finetune.resources import GIB, Device, versions
+from finetune.resources import GIB, Device
 from retrieval.errors import UsageError
 from retrieval.evidence import (
     EVIDENCE_FORMAT,
@@ -31,6 +31,7 @@ from retrieval.evidence import (
 )
 from retrieval.files import sha256_of_files
 from retrieval.index import HybridIndex
+from retrieval.machine import versions_of
 from retrieval.models import RUN_FILE, resolve_model, weights_sha256
 from retrieval.query import Query
 from retrieval.question_file import Question, read_questions
@@ -106,7 +107,7 @@ def tune_evidence_ranker(
                 "seconds": round(time.perf_counter() - began),
                 "memory_peak_gib": round(device.peak_memory() / GIB, 2),
             },
-            "libraries": versions(LIBRARIES),
+            "libraries": versions_of(LIBRARIES),
         }
         write_json(folder / RUN_FILE, run)
         history = [{"step": step, "loss": loss} for step, loss in losses]

@@ -15,10 +15,11 @@ from finetune.masks import EVALUATION, ROWS, TRAIN, read_examples
 from finetune.output import plot_losses, refuse_file
 from finetune.preflight import Preflight
 from finetune.recipe import CHECKPOINTS, Recipe
-from finetune.resources import Device, Usage, leads, versions
+from finetune.resources import Device, Usage, leads
 from retrieval.adapter import ADAPTER_FORMAT, ADAPTER_FORMAT_VERSION, fingerprints
 from retrieval.errors import UsageError
 from retrieval.files import flush, replace_json, replace_text, sha256_of_files
+from retrieval.machine import versions_of
 from retrieval.models import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RUN_FILE
 from retrieval.prompt import PROMPT_VERSION
 
@@ -72,7 +73,7 @@ def train(recipe: Recipe, rows: Path, out: Path, *, resume: bool = False) -> dic
         "seed": recipe.seed,
         "steps": trainer.state.global_step,
         "resumed_from_step": int(checkpoint.name.rsplit("-", 1)[1]) if checkpoint else None,
-        "libraries": versions(_LIBRARIES),
+        "libraries": versions_of(_LIBRARIES),
         "resources": resources,
         "estimate": preflight.estimate.facts(),
         "history": trainer.state.log_history,

@@ -72,7 +72,7 @@ class _Expected(NamedTuple):
     Attributes:
         asked: Questions that ask for it.
         told: Texts that tell it.
-        in_title: Words of a title, the last group, that tell it where no description does.
+        in_title: Words of a title that tell it where the description does not, as the first group; None for none.
     """
 
     asked: re.Pattern[str]

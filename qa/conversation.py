@@ -56,7 +56,8 @@ _WORDS_OF_REPLIES = frozenset(
 ).union(*map(terms, (*_PLACES, *NUMBERS_SPELT_OUT)))
 _REFERS_BACK = re.compile(
     r"\b(?:it|its|it's|they|them|their|this|these|that one|the same|ele|ela|eles|elas|dele|dela|isso|isto)\b"
-    r"|^\W*(?:and|also|what about|how about|e)\b",
+    r"|^\W*(?:(?:and|also)\b(?! (?:an?|some|any|do you)\b)|(?:what|how) about (?:the|its)\b"
+    r"|e (?:[oa]s?|qua\w+|como|tem|é|serve)\b)",
     re.IGNORECASE,
 )
 _PIECE_OF_A_NUMBER = 3

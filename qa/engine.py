@@ -153,7 +153,7 @@ class ProductQA:
             product: uid of the product it is about, as on a product page; nothing else is looked at then.
             retrieval: False asks the model alone, unchecked: only for comparison.
             min_confidence: Decline answers that are less probably right, in [0, 1]; by default those below
-                ``decision.threshold``.
+                ``decision.threshold``, on a product's page those below a half.
             previous: The answer that this goes on from: a reply to what it asked back settles which product was meant,
                 or is asked back again, and any other question is asked of its product. Where ``product`` is given, only
                 that counts.

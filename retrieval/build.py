@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from retrieval.files import sha256_of_files
 from retrieval.generation import Builder, build_into
 from retrieval.index import HybridIndex
 from retrieval.lexical import K1, LEXICAL_FOLDER, PHRASE_BOOST, TITLE_WEIGHT, B, TantivyIndex
+from retrieval.machine import versions_of
 from retrieval.reader import DEFAULT_MAX_ERRORS, CatalogueReader
 from retrieval.rejects import Reject, RejectLog
 from retrieval.schema import Product
@@ -238,11 +238,4 @@ def silent(_step: str, _done: int, _total: int | None) -> None:
 
 def library_versions() -> dict[str, str | None]:
     """Return the versions of the libraries that an index depends on."""
-    return {name: _version(name) for name in _LIBRARIES}
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    return versions_of(_LIBRARIES)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import HTTPServer
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +71,19 @@ def pipeline_over(index: HybridIndex, generator: Generator | None, **options: in
 def shown(product: Product, *spans: str) -> Shown:
     """Return a product with spans that answer all alike."""
     return Shown(product, spans, (0.0,) * (1 + len(spans)))
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    """Let a local server serve in a thread of its own for as long as the block runs."""
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class ScriptedGenerator:

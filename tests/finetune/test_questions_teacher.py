@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from finetune.questions.teacher import Teacher
 from retrieval.errors import GenerationError, UsageError
 from retrieval.schema import Product
+from tests.fakes import serving
 
 PRODUCTS = [
     Product("JUG", "Ferrow Stoneware Garden Jug", "Holds 2 liters. The spout is brass.", ("JUG2",)),
@@ -50,12 +50,8 @@ class Endpoint:
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     endpoint = Endpoint()
-    thread = threading.Thread(target=endpoint.server.serve_forever)
-    thread.start()
-    yield endpoint
-    endpoint.server.shutdown()
-    thread.join()
-    endpoint.server.server_close()
+    with serving(endpoint.server):
+        yield endpoint
 
 
 FACT = {

@@ -163,6 +163,7 @@ def test_a_conversation_keeps_the_product_in_focus_until_another_is_named(index:
         ("what about the weight?", "TENT1"),
         ("is it true that the lighthouse cat is for ages 3 to 6?", "BOOK2"),
         ("which bulb does the desk lamp take?", "LAMP1"),
+        ("and a tent that sleeps two people?", "TENT1"),
     ]
     for question, uid in asked:
         assert chat.ask(question).product.uid == uid, question

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,7 +12,7 @@ from qa.generators.base import Completion, Prompt
 from qa.generators.openai_server import OpenAIGenerator
 from retrieval.errors import GenerationError, UsageError
 from retrieval.index import HybridIndex
-from tests.fakes import pipeline_over
+from tests.fakes import pipeline_over, serving
 
 QUESTION = "how heavy is the ridge tent, what does it weigh?"
 PROMPT = Prompt(({"role": "user", "content": QUESTION},))
@@ -58,12 +57,8 @@ class Endpoint:
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     endpoint = Endpoint()
-    thread = threading.Thread(target=endpoint.server.serve_forever)
-    thread.start()
-    yield endpoint
-    endpoint.server.shutdown()
-    thread.join()
-    endpoint.server.server_close()
+    with serving(endpoint.server):
+        yield endpoint
 
 
 def test_a_model_behind_a_server_answers_and_is_checked(

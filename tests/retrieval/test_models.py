@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,6 +21,7 @@ from retrieval.models import (
     resolve_model,
     weights_sha256,
 )
+from tests.fakes import serving
 
 
 @pytest.fixture(autouse=True)
@@ -90,12 +90,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
     template = f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    thread = threading.Thread(target=hub.server.serve_forever)
-    thread.start()
-    yield hub
-    hub.server.shutdown()
-    thread.join()
-    hub.server.server_close()
+    with serving(hub.server):
+        yield hub
 
 
 def cached(cache: Path, files: dict[str, bytes], sha: str = Hub.sha) -> Path:
