@@ -5,8 +5,7 @@ python -m benchmarks.known_product --shopper FILE --folder FOLDER --name RESULT
 FILE holds JSON lines of ``title``, ``question`` and ``sentences``, each with its ``text`` and a ``label``, 2 where it
 answers. Each line becomes a product with these sentences for its description, and a question that it answers or not;
 both are left in FOLDER with their index, as ``trn.json``, ``questions.jsonl`` and ``index``: what
-``python -m qa calibrate --pages`` takes. No language model is asked: the decision comes before it, and it is quoted
-what the evidence ranker chose.
+``python -m qa calibrate --pages`` takes. No language model is asked: the decision comes before it.
 """
 
 from __future__ import annotations
@@ -61,17 +60,13 @@ def measure(rows: Sequence[Row], folder: Path) -> dict[str, Any]:
     """Return how the decision on pages fares; leave products, questions and index in a folder."""
     questions = prepare(rows, folder)
     pipeline = ProductQA.open(folder / "index", EXTRACTIVE)
-    answers = [pipeline.answer(question.question, product=question.uids[0]) for question in questions]
+    looked = [pipeline.look([question.question], product=question.uids[0])[0] for question in questions]
     answerable = [question.kind == "fact" for question in questions]
-    answered = [answer.status == "answered" for answer in answers]
-    probable = [
-        answer.confidence if was_answered else 1 - answer.confidence
-        for answer, was_answered in zip(answers, answered, strict=True)
-    ]
+    answered = [each.is_answerable for each in looked]
     rightly = [is_right for is_right, was_answered in zip(answerable, answered, strict=True) if was_answered]
     return {
         "questions": len(rows),
-        "answered or declined": area(probable, answerable),
+        "answered or declined": area([each.probable["answered"] for each in looked], answerable),
         "answered": sum(answered),
         "precision": round(fmean(rightly), 4),
         "precision_interval_95": bootstrap_interval(rightly, SEED),

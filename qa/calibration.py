@@ -85,7 +85,7 @@ def calibrate(
         declined = float((unseen[here:, 0] < threshold).mean())
         facts["elsewhere"] = {"questions": len(there), "declined": round(declined, 4)}
     on_page, told = _signals_on_page([(pipeline, asked), *([pages] if pages else [])])
-    weights["tells_on_page"] = _regression(on_page, told, np.ones(len(told)), _TELLING_ON_PAGE)
+    weights |= _fit_on_page(on_page, told)
     facts["on_page"] = _facts_on_page(on_page, told, seed)
     return Decision(weights, threshold, facts)
 
@@ -99,6 +99,11 @@ def _fit(
         "matches": _regression(signals, present, counting, Signals._fields),
         "tells": _regression(signals[present], right[present] == 0, counting[present], _TELLING),
     }
+
+
+def _fit_on_page(signals: NDArray[np.float64], told: NDArray[np.bool_]) -> dict[str, list[float]]:
+    """Fit the stage of a page: to signals ``(n, 6)``, and whether the description tells ``(n,)``."""
+    return {"tells_on_page": _regression(signals, told, np.ones(len(told)), _TELLING_ON_PAGE)}
 
 
 def _regression(
@@ -118,11 +123,13 @@ def _regression(
     return [round(float(weight), 6) for weight in weights]
 
 
-def _probabilities(weights: Mapping[str, Sequence[float]], signals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the probabilities of the statuses ``(n, 3)``."""
+def _probabilities(
+    weights: Mapping[str, Sequence[float]], signals: NDArray[np.float64], *, on_page: bool = False
+) -> NDArray[np.float64]:
+    """Return the probabilities of the statuses ``(n, 3)``; on a page that nothing matches has none."""
     decision = Decision(weights, threshold=0.0)
-    rows = [decision.probabilities(Signals(*row)) for row in signals.tolist()]
-    return np.asarray([[row[status] for status in DECIDED] for row in rows])
+    rows = [decision.probabilities(Signals(*row), on_page=on_page) for row in signals.tolist()]
+    return np.asarray([[row.get(status, 0.0) for status in DECIDED] for row in rows])
 
 
 def _signals(pipeline: ProductQA, asked: Sequence[Question]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -152,8 +159,9 @@ def _facts_on_page(signals: NDArray[np.float64], told: NDArray[np.bool_], seed: 
 
     unseen = np.empty(len(told))
     for known, left_out in StratifiedKFold(_FOLDS, shuffle=True, random_state=seed).split(signals, told):
-        fitted = _regression(signals[known], told[known], np.ones(len(known)), _TELLING_ON_PAGE)
-        unseen[left_out] = 1 / (1 + np.exp(-(signals[left_out] @ fitted[:-1] + fitted[-1])))
+        unseen[left_out] = _probabilities(_fit_on_page(signals[known], told[known]), signals[left_out], on_page=True)[
+            :, 0
+        ]
     answered = unseen >= ON_PAGE_FROM
     return {
         "questions": len(told),

@@ -17,7 +17,8 @@ from qa.generators.choice import find_generator
 from qa.generators.local import LocalGenerator
 from qa.judging import Asked, judge, statements_of
 from qa.looking import look
-from retrieval.context import PROMPT_PRODUCTS, without_the_least
+from qa.prompting import with_prompt
+from retrieval.context import PROMPT_PRODUCTS
 from retrieval.encoder import Encoder
 from retrieval.errors import UsageError
 from retrieval.evidence import CrossEncoderRanker, EvidenceRanker
@@ -251,33 +252,14 @@ class ProductQA:
         return [self.prompt(each) if each.is_answerable else each for each in asked]
 
     def prompt(self, asked: Asked) -> Asked:
-        """Render the prompt of a question, span by span shorter until it fits; none where one span does not.
+        """Render the prompt of a question: see ``qa.prompting.with_prompt``.
 
         Raises:
             UsageError: There is no language model, or no room for any product.
         """
         if self.generator is None:
             raise UsageError("A prompt needs a language model to read it; the model is 'extractive'.")
-        began, context = perf_counter(), asked.context
-        while True:
-            messages = build_messages(asked.query.text, context.shown)
-            if self.generator.count_tokens(messages) <= self._max_prompt_tokens:
-                spent = asked.milliseconds["context"] + (perf_counter() - began) * 1_000
-                prompt = Prompt(tuple(messages), context.shown)
-                return replace(
-                    asked, context=context, prompt=prompt, milliseconds=asked.milliseconds | {"context": spent}
-                )
-            smaller = without_the_least(context)
-            if smaller is None:
-                return self._unprompted(asked)
-            context = smaller
-
-    def _unprompted(self, asked: Asked) -> Asked:
-        """Leave a question to be answered by quoting, as its product alone fills a prompt."""
-        bare = build_messages(asked.query.text, ())
-        if self.generator is None or self.generator.count_tokens(bare) > self._max_prompt_tokens:
-            raise UsageError(f"max_prompt_tokens is {self._max_prompt_tokens}: too few for one product.")
-        return asked
+        return with_prompt(asked, self.generator, self._max_prompt_tokens)
 
     def complete(self, prompts: Sequence[Prompt]) -> tuple[list[Completion], float]:
         """Return what the model says, and how many milliseconds a prompt it took."""
