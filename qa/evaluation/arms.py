@@ -102,8 +102,9 @@ def has_right_product(question: Question) -> bool:
 
 def _freely(pipeline: ProductQA, looked: Sequence[Asked]) -> list[Answer]:
     shown = list(map(pipeline.prompt, looked))
-    said, spent = pipeline.complete([Prompt(each.prompt.messages) for each in shown if each.prompt])
-    return [_taken_at_its_word(asked, each, spent) for asked, each in zip(shown, said, strict=True)]
+    completions, spent = pipeline.complete([Prompt(each.prompt.messages) for each in shown if each.prompt])
+    said = iter(completions)  # none where a product alone fills a prompt
+    return [_taken_at_its_word(each, next(said) if each.prompt else Completion(""), spent) for each in shown]
 
 
 def _taken_at_its_word(asked: Asked, said: Completion, spent: float) -> Answer:

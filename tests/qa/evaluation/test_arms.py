@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from qa.evaluation.arms import ARMS
 from qa.generators.base import Completion, Prompt
+from retrieval.build import build_index
 from retrieval.index import HybridIndex
 from retrieval.question_file import Question
-from tests.fakes import ScriptedGenerator, pipeline_over
+from tests.conftest import WriteCatalogue
+from tests.fakes import KeywordEncoder, ScriptedGenerator, pipeline_over
 
 WEIGHT = Question("how heavy is the ridge tent, what does it weigh?", "fact", ("TENT1",))
 ABSENT = Question("electric motorbike", "absent")
@@ -75,6 +78,19 @@ def test_the_model_declines_by_itself_or_not_at_all(index: HybridIndex) -> None:
     (free,) = FREE.ask(pipeline, [ABSENT])
     assert (decided.status, free.status) == ("no_match", "answered")
     assert free.tokens["prompt"] > 0
+
+
+def test_nothing_is_said_of_a_product_that_fills_the_prompt(tmp_path: Path, write_catalogue: WriteCatalogue) -> None:
+    rows = [
+        {"uid": "LONG", "title": f"Gizmo {'very long title ' * 400}", "content": "It has a gizmo number."},
+        {"uid": "TENT1", "title": "Ridge Two Tent", "content": "Weighs 2.4 kg."},
+    ]
+    index = build_index([write_catalogue(rows)], tmp_path / "long", encoder=KeywordEncoder())
+    gizmo = Question("what gizmo number is it", "fact", ("LONG",))
+    for arm in ("tuned+free", "tuned+decided"):
+        nothing, weight = ARMS[arm].ask(pipeline_over(index, ScriptedGenerator("[1] 2.4 kg")), [gizmo, WEIGHT])
+        assert (nothing.text, nothing.citations) == ("", ())
+        assert (weight.text, weight.product.uid) == ("2.4 kg", "TENT1")
 
 
 def test_behind_the_decision_the_model_is_asked_only_where_there_is_something_to_say(index: HybridIndex) -> None:
