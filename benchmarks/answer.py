@@ -116,7 +116,7 @@ def agreement(questions: Sequence[str], answers: dict[str, list[tuple[Answer, fl
 
 def prompts_of(pipeline: ProductQA, questions: Sequence[str]) -> list[list[Message]]:
     """Return the prompts that a pipeline gives its model for these questions."""
-    asked = pipeline._prompted(pipeline.look(questions))
+    asked = pipeline.prompted(pipeline.look(questions))
     return [list(each.prompt.messages) for each in asked if each.prompt]
 
 

@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     prepare.add_argument(
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
     )
-    prepare.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
+    console.add_rerank(prepare)
     prepare.add_argument(
         "--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)"
     )

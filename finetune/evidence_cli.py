@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
     )
     evidence.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the ranker is written")
-    evidence.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
+    console.add_rerank(evidence)
     evidence.add_argument("--leave-out", metavar="K/N", help="leave out the questions of fold K of N")
     evidence.add_argument("--seed", type=int, help="instead of the configuration's")
     evidence.add_argument("--max-steps", type=int, help="instead of the configuration's")

@@ -197,7 +197,7 @@ class ProductQA:
 
     def conclude(self, asked: Sequence[Asked]) -> list[Answer]:
         """Answer questions for which products were looked at already, with ``look``."""
-        asked = self._prompted(asked)
+        asked = self.prompted(asked)
         answers: list[Answer] = []
         for start in range(0, len(asked), _BATCH):
             batch = asked[start : start + _BATCH]
@@ -209,7 +209,7 @@ class ProductQA:
     def stream(self, question: str, *, product: str | None = None, min_confidence: float | None = None) -> AnswerStream:
         """Answer a question sentence by sentence, each checked before it is given out. See ``answer``."""
         asked = self.look([question], product=product, min_confidence=min_confidence)
-        return AnswerStream(self._stream(self._prompted(asked)[0]))
+        return AnswerStream(self._stream(self.prompted(asked)[0]))
 
     def _stream(self, asked: Asked) -> Iterator[str | Answer]:
         began = perf_counter()
@@ -243,8 +243,8 @@ class ProductQA:
             min_confidence=min_confidence,
         )
 
-    def _prompted(self, asked: Sequence[Asked]) -> list[Asked]:
-        """Add the prompts of the questions that the model is to answer; one that only quotes reads one product."""
+    def prompted(self, asked: Sequence[Asked]) -> list[Asked]:
+        """Add their prompts to the questions that the model is to answer; one that only quotes reads one product."""
         if self.generator is None:
             return list(asked)
         if self.generator.only_quotes:

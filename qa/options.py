@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from retrieval import console
+
 
 def add_ranking(parser: argparse.ArgumentParser) -> None:
     """Add what names learned parts of search and of ranking."""
-    parser.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
+    console.add_rerank(parser)
     parser.add_argument("--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)")
 
 

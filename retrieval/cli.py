@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     compact = commands.add_parser("compact", help="write an index anew without the rows that updates removed")
     compact.add_argument("index", type=Path, metavar="INDEX")
+    compact.add_argument("--json", action="store_true", help="print as JSON")
     compact.set_defaults(run=_compact)
 
     search = commands.add_parser("search", help="find the products a question is about")
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     search.add_argument("question", nargs="?")
     search.add_argument("--batch", metavar="FILE", help="a file of questions, or - for standard input")
     search.add_argument("-k", type=int, default=4, help="products a question (default 4)")
-    search.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
+    console.add_rerank(search)
     search.add_argument("--json", action="store_true", help="one JSON object a question")
     search.set_defaults(run=_search)
 
@@ -163,7 +164,10 @@ def _compact(options: argparse.Namespace) -> None:
 
     with console.progress_bars() as progress:
         index = compact_index(options.index, progress=progress)
-    print(f"{len(index):,} products in {options.index}, no removed rows.")
+    if options.json:
+        console.print_json({"index": str(options.index), "products": len(index)})
+    else:
+        print(f"{len(index):,} products in {options.index}, no removed rows.")
 
 
 def _search(options: argparse.Namespace) -> None:

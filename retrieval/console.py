@@ -48,6 +48,11 @@ def _sentence(error: OSError | UnicodeError) -> str:
     return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
 
 
+def add_rerank(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a reranker's weights."""
+    parser.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
+
+
 def questions_of(options: argparse.Namespace) -> list[str]:
     """Return the question on the command line, or those of ``--batch``: plain lines or JSON lines, ``-`` for stdin.
 

@@ -59,6 +59,7 @@ def test_update_and_compact(built: Path, tmp_path: Path, write_catalogue: WriteC
     assert found[0]["product"]["uid"] == "OAR1"
     assert {hit["product"]["uid"] for hit in found} == {"MUG1", "MUG2", "BOOK2", "OAR1"}
     assert run("retrieval", "compact", built).stdout == f"4 products in {built}, no removed rows.\n"
+    assert json.loads(run("retrieval", "compact", built, "--json").stdout)["products"] == 4
     assert json.loads(run("retrieval", "verify", built, "--json").stdout)["products"] == 4
 
 
