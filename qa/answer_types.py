@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from qa.measures import lacks_type, told_by_title
 from retrieval.context import Shown, answering_spans
-from retrieval.counting import SPELT_OUT
 from retrieval.text import NUMBERS_SPELT_OUT, terms
 
 _ASKS_WHO = re.compile(
@@ -52,61 +51,6 @@ _AGE = re.compile(
 )
 _TELLS = 3.0
 
-_AMOUNT = re.compile(
-    rf"\d|[¼-¾]|\b(?:(?:{SPELT_OUT})s?|half|both|pair|couple|single|double|triple|lifetime"
-    r"|(?:minute|hour|day|week|month|year|pound)s?|inch(?:es)?|foot|feet)\b",
-    re.IGNORECASE,
-)
-"""A number, or a unit that may stand for one of it: "about a minute"."""
-_SHADE = (
-    r"(?:red|blue|green|yellow|orange|purple|pink|white|black|gr[ea]y|brown|silver|gold|beige|tan|ivory|navy|teal|aqua"
-    r"|turquoise|violet|lavender|maroon|burgundy|crimson|cream|bronze|copper|khaki|charcoal|fuchsia|magenta|cyan|clear"
-    r"|transparent|multi-?colou?r(?:ed)?)"
-)
-_SHADES = rf"{_SHADE}(?:(?:[ /,&-]| and | & ){_SHADE})*"
-
-
-class _Expected(NamedTuple):
-    """A type of answers.
-
-    Attributes:
-        asked: Questions that ask for it.
-        told: Texts that tell it.
-        in_title: Words of a title that tell it where the description does not, as the first group; None for none.
-    """
-
-    asked: re.Pattern[str]
-    told: re.Pattern[str]
-    in_title: re.Pattern[str] | None
-
-
-_EXPECTED = (
-    _Expected(
-        re.compile(r"\bhow m[ae]?ny\b|\bquant[oa]s\b", re.IGNORECASE),
-        _AMOUNT,
-        re.compile(
-            r"\b(\d[\d,]*[ -]?(?:count|ct|packs?|pk|pcs|pieces?)|(?:pack|set|box|case|lot|bag) of \d[\d,]*"
-            r"|\d[\d,]*(?:/| per )(?:pack|set|box|case|bag))\b",
-            re.IGNORECASE,
-        ),
-    ),
-    _Expected(
-        re.compile(
-            r"\bhow (?:much|long|tall|wide|heavy|deep|high|thick|hot|loud|far)\b|\bquant[oa]\b|\bem que (?:ano|data)\b"
-            r"|\b(?:what|which) year\b|\bwhat(?:['\u2019]?s| is| are)? (?:the |its )?(?:weight|height|width|length"
-            r"|thickness|diameter|dimensions?|capacity|wattage|voltage)\b",
-            re.IGNORECASE,
-        ),
-        _AMOUNT,
-        None,
-    ),
-    _Expected(
-        re.compile(r"\b(?:what|which) colou?rs?\b|\b(?:que|qual (?:é )?a) cor\b", re.IGNORECASE),
-        re.compile(rf"\b(?:{_SHADE}|colou?rs|colou?red)\b", re.IGNORECASE),
-        re.compile(rf"[,(–-]\s?((?:[A-Z]\w+ )?{_SHADES})(?=\s?[,()]|$)", re.IGNORECASE),
-    ),
-)
-
 
 def type_evidence(question: str, shown: Sequence[Shown]) -> float:
     """Return log-odds to add to the ranker's, that what is shown answers; 0 where no type is expected.
@@ -138,16 +82,3 @@ def _names_someone(shown: Shown, *, within_title: bool) -> bool:
     title = set(terms(shown.product.title))
     names = [terms(name) for span in shown.spans for name in _NAME.findall(span)]
     return any(within_title or 2 * sum(term in title for term in name) < len(name) for name in names)
-
-
-def lacks_type(question: str, said: Sequence[str]) -> bool:
-    """Tell whether a question asks for an amount or a colour and nothing that is said tells one."""
-    return any(each.asked.search(question) and not any(map(each.told.search, said)) for each in _EXPECTED)
-
-
-def told_by_title(question: str, title: str) -> str | None:
-    """Return the words of a title that tell what is asked for: "Pack of 12" how many, "Jet Black" of which colour."""
-    for each in _EXPECTED:
-        if each.in_title and each.asked.search(question) and (told := each.in_title.search(title)):
-            return told[1]
-    return None

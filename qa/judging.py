@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from qa.answer_types import lacks_type, told_by_title
 from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported, with_negation
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
+from qa.measures import lacks_type, told_by_title
 from qa.names import asks_for_a_name, asks_what_it_is
 from retrieval.context import MOST_WORDS_SAID, Context, Shown, answering_spans
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, SPAN_GAP, Reading, read_completion

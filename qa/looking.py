@@ -9,7 +9,7 @@ from time import perf_counter
 from qa.conversation import lookalikes_named
 from qa.decision import NOTHING_FITS, Decision, read_signals
 from qa.judging import Asked
-from qa.names import asks_what_it_is, holds_the_name
+from qa.names import asks_what_it_is, may_be_meant
 from retrieval.context import choose_context
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker
@@ -61,7 +61,7 @@ def look(
     contexts = choose_context(ranker, list(zip(queries, fit, strict=True)))
     asked = []
     for query, hits, context, meant in zip(queries, found, contexts, named, strict=True):
-        fits = bool(context.shown) and (on_page or holds_the_name(query, context.fitting[0]))
+        fits = bool(context.shown) and (on_page or may_be_meant(query, context.fitting[0]))
         signals = read_signals(query, context, len(index)) if fits else NOTHING_FITS
         what_it_is = fits and asks_what_it_is(query, context.fitting[0])
         probable = decision.probabilities(signals, on_page=on_page, asks_what_it_is=what_it_is)

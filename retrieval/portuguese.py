@@ -16,7 +16,7 @@ _PORTUGUESE = """
     o os um uma uns umas de do da dos das em num numa no na nos nas por para pra pro pras pros com sem que qual quais
     quem como quando onde quanto quanta quantos quantas e ao aos pelo pela pelos pelas se ou mas mais tem vem foi sao
     esta esse essa este aquele aquela aqueles aquelas isso seu sua meu minha ele ela eles elas voce voces nao ja ate
-    eh"""
+    eh sobre"""
 _ENGLISH = """
     the of is are was were what which who how does did can and or for with in on it its this that my your i you to be
     has have any there from at by if will"""

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from qa.answer_types import lacks_type, told_by_title, type_evidence
+from qa.answer_types import type_evidence
+from qa.measures import lacks_type, told_by_title
 from retrieval.schema import Product
 from tests.fakes import shown
 
@@ -63,8 +64,8 @@ def test_an_age_in_the_second_span_that_is_said_counts() -> None:
     [
         "how many mice are there",
         "How meny pages?",
-        "how heavy is it",
-        "what's the weight of it",
+        "how big is it",
+        "number of mice in the nice book",
         "quantas páginas tem?",
     ],
 )
@@ -76,7 +77,30 @@ def test_an_amount_is_not_told_by_words_without_a_number(question: str) -> None:
     assert evidence(question, "A family of ten mice hunts for supper.") == 0
 
 
-@pytest.mark.parametrize("question", ["which mice hunt?", "how do they hunt?", "what happens in a year?"])
+@pytest.mark.parametrize(
+    ("question", "told", "other"),
+    [
+        ("how heavy is it", "Weighs 3.5 lbs.", "Of 16 pages."),
+        ("mouse trap wieght", "About a pound.", "Holds 4 mice."),
+        ("quanto pesa?", "200g", "200 x 300 mm"),
+        ("what height is the DW45 trap", '2-1/4" x 3"', "The DW45 traps 4 mice."),
+        ("mouse trap lid diametre", "Two inches across.", "Weighs 3.5 lbs."),
+        ("qual é a altura?", "30 cm", "30 g"),
+        ("what's the highest temperature it takes", "Up to 450°F.", "Up to 450 mice."),
+        ("qual a voltagem da ratoeira", "110V", "110 mice"),
+        ("mice book, what year", "In 1998.", "Of 48 pages."),
+        ("what colour is it", "Color: amber", "It is new."),
+    ],
+)
+def test_an_amount_is_told_in_its_unit(question: str, told: str, other: str) -> None:
+    assert not lacks_type(question, ["A family of mice.", told])
+    assert lacks_type(question, ["A family of mice.", other])
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["which mice hunt?", "how do they hunt?", "what happens in a year?", "a weight lifting mouse, which book?"],
+)
 def test_where_no_amount_is_asked_for_none_is_missed(question: str) -> None:
     assert not lacks_type(question, ["A family of mice hunts for supper."])
 

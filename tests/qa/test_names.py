@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa.names import asks_for_a_name, asks_what_it_is, holds_the_name
+from qa.names import asks_for_a_name, asks_what_it_is, holds_the_name, holds_the_number
 from retrieval.index import HybridIndex
 from retrieval.query import parse_question
 from retrieval.schema import Product
@@ -42,6 +42,37 @@ def test_a_thing_that_is_named_and_not_there_is_not_answered_from_another(index:
 
 
 @pytest.mark.parametrize(
+    ("question", "held"),
+    [
+        ("have you got the Explorer 300 with the pump?", False),
+        ("have you got the Explorer 200 with the pump?", True),
+        ("explorer a7 boat", False),
+        ("boat ex20 how many seats", True),  # the beginning of EX200
+        ("boat hl-4420, how many seats", True),  # the number of a model without its letters
+        ("boat set 50w", True),
+        ("boat set 60w", False),
+        ("boat 9x12", True),
+        ("boat 9x13", False),
+        ("boat 12 pack", True),  # spelt out
+        ("explorer for my 300 lb uncle", True),  # after no word of the title
+        ("boat in 2006", True),
+        ("explorer 3", True),  # a single digit tells too little
+        (f"explorer {'9' * 1_500}", False),
+    ],
+)
+def test_what_holds_another_number_is_another_model(question: str, held: bool) -> None:
+    boat = Product(
+        "BOAT", "Explorer 200 Boat Set", "EX200, a pack of twelve, 9 ft x 12 ft. The pump takes 50 Watt. Not 4420."
+    )
+    assert holds_the_number(parse_question(question), boat) is held
+
+
+def test_another_model_is_no_match(index: HybridIndex) -> None:
+    pipeline = pipeline_over(index, ScriptedGenerator())
+    assert pipeline.answer("how heavy is the ridge tent 5000x?").status == "no_match"
+
+
+@pytest.mark.parametrize(
     "question",
     [
         "looking for a book about a cat on a lighthouse",
@@ -50,6 +81,8 @@ def test_a_thing_that_is_named_and_not_there_is_not_answered_from_another(index:
         "cat keeps a lamp burning, what's it called?",
         "the cat and the lamp, which book was that?",
         "vocês têm um livro de gato?",
+        "procuro um abajur de bronze",
+        "tô procurando aquele livro do gato listrado",
         "como se chama o livro do gato?",
     ],
 )
