@@ -83,7 +83,7 @@ _EXPECTED = (
     _expected(r"\b(?:what|which) year\b|\bem que (?:ano|data)\b", r"\b(?:1[5-9]|20)\d\d\b|centur"),
     _expected(
         r"\b(?:what|which) colou?rs?\b|\b(?:que|qual (?:é )?a) cor\b",
-        rf"\b(?:{_SHADE}|colou?rs|colou?red|colou?r:)",
+        rf"\b(?:(?:{_SHADE}|colou?rs|colou?red)\b|colou?r:)",
         rf"[,(–-]\s?((?:[A-Z]\w+ )?{_SHADES})(?=\s?[,()]|$)",
     ),
 )

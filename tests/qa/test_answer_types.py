@@ -89,7 +89,7 @@ def test_an_amount_is_not_told_by_words_without_a_number(question: str) -> None:
         ("what's the highest temperature it takes", "Up to 450°F.", "Up to 450 mice."),
         ("qual a voltagem da ratoeira", "110V", "110 mice"),
         ("mice book, what year", "In 1998.", "Of 48 pages."),
-        ("what colour is it", "Color: amber", "It is new."),
+        ("what colour is it", "Color: plain", "A reduced tank."),
     ],
 )
 def test_an_amount_is_told_in_its_unit(question: str, told: str, other: str) -> None:
