@@ -18,7 +18,7 @@ _AMOUNT = (
     rf"(?<![A-Za-z\d])\d|[¼-¾]|\b(?:(?:{SPELT_OUT})s?|half|both|pair|couple|single|double|triple|lifetime"
     r"|(?:minute|hour|day|week|month|year|pound)s?|inch(?:es)?|foot|feet)\b"
 )
-"""A number, but not that of a model ("DW4522"), or a unit that may stand for one of it: "about a minute"."""
+"""A number, but not that of a model ("KT40"), or a unit that may stand for one of it: "about a minute"."""
 _NUMBER = rf"(?:\d[\d.,/]*|[¼-¾]|\b(?:{SPELT_OUT}|half|quarter|an?)\b)[\s-]*"
 _LENGTH = (
     r"(?:[\"\u201d\u2033'\u2019\u2032\u00b4]|(?:in|inch|inches|ft|feet|foot|[mck]?m|yards?|yds?|miles?|mils?|microns?|gauge|ga)\b"
@@ -46,7 +46,7 @@ def _expected(asked: str, told: str, in_title: str | None = None) -> _Expected:
 
 
 def _asks_for(noun: str) -> str:
-    """Match "what length is it" and fragments that end with what they ask for: "gray brute lid diameter"."""
+    """Match "what length is it" and fragments that end with what they ask for: "grey bin lid diameter"."""
     return rf"\b(?:wh?at['\u2019]?s?|wh?ich)\b(?: [\w'\u2019-]+){{0,4}} {noun}\b|\b{noun}(?: [\w'\u2019-]+){{0,2}}\W*$"
 
 

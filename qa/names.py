@@ -38,7 +38,7 @@ _ASKED_BY_NAME = 0.5
 _HELD_FROM = 0.7
 """A product holds a name from this share of the name's terms, by weight. Training questions chose both."""
 _NUMBER = re.compile(r"\b([^\W\d_][\w'’]*),? ((?:[a-z]{1,3}-)?[a-z]*\d\w+|[a-z]+\d)\b", re.IGNORECASE)
-"""A word and the number after it that may tell which of its kind is meant: "Galaxy S24", "Ford F-150", "glue 18oz"."""
+"""A word and the number after it that may tell which of its kind is meant: "Galaxy S24", "pump F-150", "paint 18oz"."""
 _SPELT_OUT = {str(number): terms(word)[0] for number, word in enumerate(NUMBERS_SPELT_OUT, start=1)}
 _PIECE_OF_A_NUMBER = 3
 """Characters of a number that may stand for a longer one: "510" for "i510"."""
@@ -72,7 +72,7 @@ def holds_the_name(query: Query, product: Product) -> bool:
 def holds_the_number(query: Query, product: Product) -> bool:
     """Tell whether a product may be the model, edition or size that a question names after a word of its title.
 
-    "Explorer 300" is not the Explorer 200. A number is held as it stands, spelt out, as the beginning or the end of a
+    "Merrow 300" is not the Merrow 200. A number is held as it stands, spelt out, as the beginning or the end of a
     longer one, and written apart: "50w" by "50 Watt", "9x12" by "9 ft x 12 ft".
     """
     asked = {spelling for wanted in query.wanted for spelling in wanted.spellings}

@@ -83,7 +83,7 @@ def test_an_amount_is_not_told_by_words_without_a_number(question: str) -> None:
         ("how heavy is it", "Weighs 3.5 lbs.", "Of 16 pages."),
         ("mouse trap wieght", "About a pound.", "Holds 4 mice."),
         ("quanto pesa?", "200g", "200 x 300 mm"),
-        ("what height is the DW45 trap", '2-1/4" x 3"', "The DW45 traps 4 mice."),
+        ("what height is the KT40 trap", '2-1/4" x 3"', "The KT40 traps 4 mice."),
         ("mouse trap lid diametre", "Two inches across.", "Weighs 3.5 lbs."),
         ("qual é a altura?", "30 cm", "30 g"),
         ("what's the highest temperature it takes", "Up to 450°F.", "Up to 450 mice."),

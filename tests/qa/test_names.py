@@ -44,9 +44,9 @@ def test_a_thing_that_is_named_and_not_there_is_not_answered_from_another(index:
 @pytest.mark.parametrize(
     ("question", "held"),
     [
-        ("have you got the Explorer 300 with the pump?", False),
-        ("have you got the Explorer 200 with the pump?", True),
-        ("explorer a7 boat", False),
+        ("have you got the Merrow 300 with the pump?", False),
+        ("have you got the Merrow 200 with the pump?", True),
+        ("merrow a7 boat", False),
         ("boat ex20 how many seats", True),  # the beginning of EX200
         ("boat hl-4420, how many seats", True),  # the number of a model without its letters
         ("boat set 50w", True),
@@ -54,15 +54,15 @@ def test_a_thing_that_is_named_and_not_there_is_not_answered_from_another(index:
         ("boat 9x12", True),
         ("boat 9x13", False),
         ("boat 12 pack", True),  # spelt out
-        ("explorer for my 300 lb uncle", True),  # after no word of the title
+        ("merrow for my 300 lb uncle", True),  # after no word of the title
         ("boat in 2006", True),
-        ("explorer 3", True),  # a single digit tells too little
-        (f"explorer {'9' * 1_500}", False),
+        ("merrow 3", True),  # a single digit tells too little
+        (f"merrow {'9' * 1_500}", False),
     ],
 )
 def test_what_holds_another_number_is_another_model(question: str, held: bool) -> None:
     boat = Product(
-        "BOAT", "Explorer 200 Boat Set", "EX200, a pack of twelve, 9 ft x 12 ft. The pump takes 50 Watt. Not 4420."
+        "BOAT", "Merrow 200 Boat Set", "EX200, a pack of twelve, 9 ft x 12 ft. The pump takes 50 Watt. Not 4420."
     )
     assert holds_the_number(parse_question(question), boat) is held
 
