@@ -70,9 +70,10 @@ def type_evidence(question: str, shown: Sequence[Shown]) -> float:
         return 0.0 if named else _LACKS
     if _ASKS_AGE.search(question) or (_SOMEONE_YOUNG.search(question) and _ASKS_WHETHER.search(question)):
         return _TELLS if any(map(_AGE.search, answering_spans(shown[0]))) else -_TELLS
-    if lacks_type(question, answering_spans(shown[0])):
-        return _TELLS if told_by_title(question, shown[0].product.title) else _LACKS
-    return 0.0
+    said = answering_spans(shown[0])
+    if told_by_title(question, said, shown[0].product.title):
+        return _TELLS
+    return _LACKS if lacks_type(question, said) else 0.0
 
 
 def _names_someone(shown: Shown, *, within_title: bool) -> bool:

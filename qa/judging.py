@@ -11,7 +11,7 @@ from qa.answers import Answer, Citation, Status
 from qa.citations import as_sentence, is_quote, says_more_than, supported, with_negation
 from qa.conversation import ask_back
 from qa.generators.base import Prompt
-from qa.measures import lacks_type, told_by_title
+from qa.measures import told_by_title
 from qa.names import asks_for_a_name, asks_what_it_is
 from retrieval.context import MOST_WORDS_SAID, Context, Shown, answering_spans
 from retrieval.prompt import NO_PRODUCT, NOT_SAID, SPAN_GAP, Reading, read_completion
@@ -99,9 +99,9 @@ def _quoted(query: Query, shown: Shown, reading: Reading) -> Answer:
     """Return the answer that is quotes; the source of each is the span in which its words stand.
 
     A question that asks for a product's name, or for nothing beyond its title, asks what it is, whatever a model makes
-    of it. A number in a pack or a colour that the quotes do not tell is said from the title.
+    of it. How many there are, or a colour, is said from the title where the quotes do not tell it.
     """
-    if lacks_type(query.text, reading.quotes) and (told := told_by_title(query.text, shown.product.title)):
+    if told := told_by_title(query.text, reading.quotes, shown.product.title):
         reading = Reading(reading.number, False, told)
     sources = [next((span for span in shown.spans if said in span), said) for said in reading.quotes]
     if reading.identifies or asks_for_a_name(query) or asks_what_it_is(query, shown.product):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from retrieval.counting import SPELT_OUT
+from retrieval.counting import SPELT_OUT, counted, tells_count
+from retrieval.text import terms
 
 _SHADE = (
     r"(?:red|blue|green|yellow|orange|purple|pink|white|black|gr[ea]y|brown|silver|gold|beige|tan|ivory|amber|navy|teal|aqua"
@@ -20,6 +21,7 @@ _AMOUNT = (
 )
 """A number, but not that of a model ("KT40"), or a unit that may stand for one of it: "about a minute"."""
 _NUMBER = rf"(?:\d[\d.,/]*|[¼-¾]|\b(?:{SPELT_OUT}|half|quarter|an?)\b)[\s-]*"
+_COUNT_OF = re.compile(r"(?<![\w.,/-])\d+(?:,\d+)*[ -]([^\W\d]\w*)")
 _LENGTH = (
     r"(?:[\"\u201d\u2033'\u2019\u2032\u00b4]|(?:in|inch|inches|ft|feet|foot|[mck]?m|yards?|yds?|miles?|mils?|microns?|gauge|ga)\b"
     r"|(?:centi|milli|kilo)?met(?:er|re)|(?:x|by)\b)"
@@ -38,6 +40,10 @@ class _Expected(NamedTuple):
     asked: re.Pattern[str]
     told: re.Pattern[str]
     in_title: re.Pattern[str] | None
+
+    def is_missed(self, question: str, said: Sequence[str]) -> bool:
+        """Tell whether a question asks for it and nothing that is said tells it."""
+        return bool(self.asked.search(question)) and not any(map(self.told.search, said))
 
 
 def _expected(asked: str, told: str, in_title: str | None = None) -> _Expected:
@@ -91,12 +97,20 @@ _EXPECTED = (
 
 def lacks_type(question: str, said: Sequence[str]) -> bool:
     """Tell whether a question asks for an amount or a colour and nothing that is said tells one."""
-    return any(each.asked.search(question) and not any(map(each.told.search, said)) for each in _EXPECTED)
+    return any(each.is_missed(question, said) for each in _EXPECTED)
 
 
-def told_by_title(question: str, title: str) -> str | None:
-    """Return the words of a title that tell what is asked for: "Pack of 12" how many, "Jet Black" of which colour."""
+def told_by_title(question: str, said: Sequence[str], title: str) -> str | None:
+    """Return the words of a title that tell what is asked for and nothing that is said tells.
+
+    "Pack of 12" and "75 Tricks" tell how many, "Jet Black" of which colour.
+    """
+    thing = counted(question)
+    if thing and not any(tells_count(text, thing) for text in said):
+        for count in _COUNT_OF.finditer(title):
+            if thing in terms(count[1]):
+                return count[0]
     for each in _EXPECTED:
-        if each.in_title and each.asked.search(question) and (told := each.in_title.search(title)):
+        if each.in_title and each.is_missed(question, said) and (told := each.in_title.search(title)):
             return told[1]
     return None

@@ -118,9 +118,18 @@ def test_where_no_amount_is_asked_for_none_is_missed(question: str) -> None:
     ],
 )
 def test_a_title_may_tell_how_many_are_in_a_pack(title: str, number: str | None) -> None:
-    assert told_by_title("how many do I get", title) == number
-    assert told_by_title("how long are they?", title) is None
+    assert told_by_title("how many do I get", ["They are new."], title) == number
+    assert told_by_title("how long are they?", ["They are new."], title) is None
     assert evidence("how many do I get", "They are new.", title) == (3.0 if number else -4.0)
+
+
+def test_a_title_may_tell_how_many_of_a_thing() -> None:
+    question, title = "how many tricks come with the trunk?", "Magic Trunk, 75 Tricks"
+    ranked = "The tricks are ranked with one to three top hats."
+    assert told_by_title(question, [ranked], title) == "75 Tricks"
+    assert evidence(question, ranked, title) == 3.0
+    assert told_by_title(question, ["Props for seventy-five tricks."], title) is None
+    assert told_by_title(question, [ranked], "Magic Trunk 75, Tricks of Masters") is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +145,7 @@ def test_a_title_may_tell_how_many_are_in_a_pack(title: str, number: str | None)
 )
 def test_a_title_may_tell_the_colour(title: str, colour: str | None) -> None:
     question = "what colour is it?"
-    assert told_by_title(question, title) == colour
+    assert told_by_title(question, ["It is new."], title) == colour
     assert evidence(question, "It is new.", title) == (3.0 if colour else -4.0)
     assert evidence(question, "It is blue.", title) == 0
 
