@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qa.answers import Answer
+from qa.names import PIECE_OF_A_NUMBER, SPELT_OUT
 from retrieval.context import match, terms_held
 from retrieval.lexical import inverse_document_frequency
 from retrieval.query import Query
@@ -60,9 +61,7 @@ _REFERS_BACK = re.compile(
     r"|e (?:[oa]s?|qua\w+|como|tem|é|serve)\b)",
     re.IGNORECASE,
 )
-_PIECE_OF_A_NUMBER = 3
-"""Characters of a number that may stand for a longer one: "k40" for "RTK40"."""
-_DIGITS = {terms(word)[0]: str(number) for number, word in enumerate(NUMBERS_SPELT_OUT, start=1) if word != "one"}
+_DIGITS = {term: number for number, term in SPELT_OUT.items() if term != "one"}
 """Numbers as titles have them. "One" is left out: it counts in few questions, and stands for a product in many."""
 _EDGES = " ,;:.-–—"
 _WORDS_OF_A_CONTENT = 6
@@ -173,7 +172,7 @@ def _at_place(said: re.Match[str] | None, products: Sequence[Product]) -> tuple[
 
 def _named(query: Query, products: Sequence[Product]) -> tuple[Product, ...]:
     """Return the products of which a question names the most that not all have; all where it names nothing of that."""
-    pieces = [number for number in _numbers(query.text) if len(number) >= _PIECE_OF_A_NUMBER]
+    pieces = [number for number in _numbers(query.text) if len(number) >= PIECE_OF_A_NUMBER]
     counts = {_DIGITS[term] for term in query.terms if term in _DIGITS}
     held = [
         sum(wanted.is_among(own) for wanted in query.wanted)

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from retrieval.counting import SPELT_OUT, counted, tells_count
-from retrieval.text import terms
+from retrieval.counting import SPELT_OUT, count_of, counted, tells_count
 
 _SHADE = (
     r"(?:red|blue|green|yellow|orange|purple|pink|white|black|gr[ea]y|brown|silver|gold|beige|tan|ivory|amber|navy|teal|aqua"
@@ -21,7 +20,6 @@ _AMOUNT = (
 )
 """A number, but not that of a model ("KT40"), or a unit that may stand for one of it: "about a minute"."""
 _NUMBER = rf"(?:\d[\d.,/]*|[¼-¾]|\b(?:{SPELT_OUT}|half|quarter|an?)\b)[\s-]*"
-_COUNT_OF = re.compile(r"(?<![\w.,/-])\d+(?:,\d+)*[ -]([^\W\d]\w*)")
 _LENGTH = (
     r"(?:[\"\u201d\u2033'\u2019\u2032\u00b4]|(?:in|inch|inches|ft|feet|foot|[mck]?m|yards?|yds?|miles?|mils?|microns?|gauge|ga)\b"
     r"|(?:centi|milli|kilo)?met(?:er|re)|(?:x|by)\b)"
@@ -106,10 +104,8 @@ def told_by_title(question: str, said: Sequence[str], title: str) -> str | None:
     "Pack of 12" and "75 Tricks" tell how many, "Jet Black" of which colour.
     """
     thing = counted(question)
-    if thing and not any(tells_count(text, thing) for text in said):
-        for count in _COUNT_OF.finditer(title):
-            if thing in terms(count[1]):
-                return count[0]
+    if thing and not any(tells_count(text, thing) for text in said) and (count := count_of(thing, title)):
+        return count
     for each in _EXPECTED:
         if each.in_title and each.is_missed(question, said) and (told := each.in_title.search(title)):
             return told[1]

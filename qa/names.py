@@ -39,9 +39,10 @@ _HELD_FROM = 0.7
 """A product holds a name from this share of the name's terms, by weight. Training questions chose both."""
 _NUMBER = re.compile(r"\b([^\W\d_][\w'’]*),? ((?:[a-z]{1,3}-)?[a-z]*\d\w+|[a-z]+\d)\b", re.IGNORECASE)
 """A word and the number after it that may tell which of its kind is meant: "Galaxy S24", "pump F-150", "paint 18oz"."""
-_SPELT_OUT = {str(number): terms(word)[0] for number, word in enumerate(NUMBERS_SPELT_OUT, start=1)}
-_PIECE_OF_A_NUMBER = 3
-"""Characters of a number that may stand for a longer one: "510" for "i510"."""
+SPELT_OUT = {str(number): terms(word)[0] for number, word in enumerate(NUMBERS_SPELT_OUT, start=1)}
+"""The index term of each number that has a word of its own."""
+PIECE_OF_A_NUMBER = 3
+"""Characters of a number that may stand for a longer one: "k40" for "RTK40"."""
 
 
 def may_be_meant(query: Query, product: Product) -> bool:
@@ -102,17 +103,17 @@ def _holds_number(product: Product, number: str) -> bool:
     apart = re.fullmatch(r"(\d+)(?:[a-z]{1,5}|x(\d+))?", number)
     if apart and all(_is_told(part, held) for part in apart.groups() if part):
         return True
-    if len(number) >= _PIECE_OF_A_NUMBER and any(term.startswith(number) or term.endswith(number) for term in held):
+    if len(number) >= PIECE_OF_A_NUMBER and any(term.startswith(number) or term.endswith(number) for term in held):
         return True
     if number.isdigit():
         return False
-    digits = re.findall(rf"\d{{{_PIECE_OF_A_NUMBER},}}", number)
+    digits = re.findall(rf"\d{{{PIECE_OF_A_NUMBER},}}", number)
     return number in _joined(f"{product.title} {product.content}") or (bool(digits) and held.issuperset(digits))
 
 
 def _is_told(digits: str, held: frozenset[str]) -> bool:
     """Tell whether digits are held, alone, before a unit or spelt out."""
-    return _SPELT_OUT.get(digits) in held or any(re.fullmatch(rf"{digits}[a-z]*", term) for term in held)
+    return SPELT_OUT.get(digits) in held or any(re.fullmatch(rf"{digits}[a-z]*", term) for term in held)
 
 
 def _joined(text: str) -> str:

@@ -21,6 +21,7 @@ _COUNT = re.compile(
     re.IGNORECASE,
 )
 """A number, and up to three words after it."""
+_DIRECTLY = re.compile(r"(?<![\w.,/-])\d+(?:,\d+)*[ -]([^\W\d]\w*)")
 
 
 def counted(question: str) -> str | None:
@@ -32,3 +33,8 @@ def counted(question: str) -> str | None:
 def tells_count(text: str, of: str) -> bool:
     """Tell whether a text has a number before a term, with at most two words between them."""
     return any(of in terms(after) for after in _COUNT.findall(text))
+
+
+def count_of(thing: str, text: str) -> str | None:
+    """Return the first number in a text with a term directly after it, "75 Tricks"; None where there is none."""
+    return next((count[0] for count in _DIRECTLY.finditer(text) if thing in terms(count[1])), None)
