@@ -2,10 +2,11 @@
 
 python -m benchmarks.evidence --index INDEX --questions FILE --name RESULT [--shopper FILE]
 
-Of the questions whose product is among the products shown: the share whose evidence is held by the title and the first
-span, and by all that is shown, at 60 words a product. And how well the ranker's log-odds tell questions that the
-description answers from others, as the area under the ROC curve; with ``--shopper``, over questions asked of a known
-product, whose sentences people have judged.
+How often the right product comes first, by search and once near hits are read again. Of the questions whose product is
+among the products shown: the share whose evidence is held by the title and the first span, and by all that is shown, at
+60 words a product. And how well the ranker's log-odds tell questions that the description answers from others, as the
+area under the ROC curve; with ``--shopper``, over questions asked of a known product, whose sentences people have
+judged.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from retrieval.evidence import NOTHING, CrossEncoderRanker, candidate
 from retrieval.index import HybridIndex
 from retrieval.query import Query, parse_question
 from retrieval.question_file import Question, read_questions
+from retrieval.rereading import find
 from retrieval.schema import Product
 from retrieval.snippet import candidates, take_best
 from retrieval.text import terms
@@ -69,7 +71,7 @@ def area(scores: Sequence[float], positive: Sequence[bool]) -> dict[str, Any]:
 def shown_evidence(index: HybridIndex, ranker: CrossEncoderRanker, questions: Sequence[Question]) -> dict[str, Any]:
     """Return, by kind and arm, how often the evidence is in the first span and in all that is shown."""
     queries = [index.query(question.question) for question in questions]
-    found = index.search_queries(queries, PROMPT_PRODUCTS)
+    found = find(index, ranker, queries, PROMPT_PRODUCTS)
     contexts = choose_context(ranker, list(zip(queries, found, strict=True)))
     held: dict[str, dict[str, list[tuple[bool, bool]]]] = {}
     for question, query, context in zip(questions, queries, contexts, strict=True):
@@ -101,6 +103,25 @@ def shown_evidence(index: HybridIndex, ranker: CrossEncoderRanker, questions: Se
             positive, scores = zip(*some, strict=True)
             figures[f"fact or {negative}"] = area(scores, positive)
             print(f"fact or {negative}: AUROC {figures[f'fact or {negative}']['auroc']:.3f}")
+    return figures
+
+
+def product_first(index: HybridIndex, ranker: CrossEncoderRanker, questions: Sequence[Question]) -> dict[str, Any]:
+    """Return, by kind, how often the right product is the first hit, by search and once near hits are read again."""
+    asked = [question for question in questions if question.uids]
+    queries = [index.query(question.question) for question in asked]
+    ways = {"search": index.search_queries(queries, 1), "read again": find(index, ranker, queries, 1)}
+    figures: dict[str, Any] = {}
+    for kind in sorted({question.kind for question in asked}):
+        figures[kind] = {"questions": sum(question.kind == kind for question in asked)}
+        for way, found in ways.items():
+            first = [
+                hits[0].product.is_any_of(question.uids)
+                for question, hits in zip(asked, found, strict=True)
+                if question.kind == kind
+            ]
+            figures[kind][way] = round(fmean(first), 4)
+            print(f"{kind:>12}  product first, {way}: {fmean(first):.2f}")
     return figures
 
 
@@ -137,7 +158,8 @@ def main() -> None:
     parser.add_argument("--shopper", type=Path, help="questions of a known product, with judged sentences")
     options = parser.parse_args()
     ranker = CrossEncoderRanker()
-    figures = shown_evidence(HybridIndex.open(options.index), ranker, read_questions(options.questions))
+    index, questions = HybridIndex.open(options.index), read_questions(options.questions)
+    figures = {"product first": product_first(index, ranker, questions)} | shown_evidence(index, ranker, questions)
     data = [options.questions]
     if options.shopper:
         figures["known product"] = judged_sentences(ranker, options.shopper)

@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     questions_cli.add_parser(commands)
     encoder_cli.add_parsers(commands)
-    evidence_cli.add_parser(commands)
+    evidence_cli.add_parsers(commands)
 
     reranker = commands.add_parser("reranker", help="learn the weights of the reranker")
     reranker.add_argument("--index", type=Path, required=True, help="index folder")
@@ -37,9 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--questions", type=Path, required=True, action="append", metavar="FILE", help="question file; may be repeated"
     )
     console.add_rerank(prepare)
-    prepare.add_argument(
-        "--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)"
-    )
+    console.add_evidence(prepare)
     prepare.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the rows are written")
     prepare.add_argument("--json", action="store_true", help="print what rows.json says")
     prepare.set_defaults(run=_prepare)

@@ -41,6 +41,7 @@ from retrieval.snippet import candidates
 _CERTAIN = 1e-6
 _SEARCHED_AT_ONCE = 256
 _PAIRS_AT_ONCE = 16
+_OTHERS_FOR_A_PRODUCT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ def mine_listings(
 
     The candidates are the sentence that nothing answers, the pieces that hold the evidence (those that hold at least
     60 % of its terms share by how much they hold), pieces of the same product, and pieces of the first product found
-    that is not right. Where the description doesn't say, or the product is absent, the first is right.
+    that is not right; of the first three where it is asked which product it is, and then as many of these as otherwise
+    of the same one. Where the description doesn't say, or the product is absent, the first is right.
 
     Args:
         index: Where the products are.
@@ -139,14 +141,15 @@ def mine_listings(
     for start in range(0, len(known), _SEARCHED_AT_ONCE):
         batch = known[start : start + _SEARCHED_AT_ONCE]
         queries = [index.query(question.question) for question in batch]
-        for question, query, hits in zip(batch, queries, index.search_queries(queries, 2), strict=True):
+        found = index.search_queries(queries, 1 + _OTHERS_FOR_A_PRODUCT)
+        for question, query, hits in zip(batch, queries, found, strict=True):
             right = next(filter(None, map(index.product, question.uids)), None)
             if (question.uids and right is None) or (right and leave_out and leave_out.holds(right)):
                 continue
             wrong = [hit.product for hit in hits if not hit.product.is_any_of(question.uids)]
             if right is None:
                 right, *wrong = wrong
-            listing = _listing(question, query, right, wrong[:1], config, draw)
+            listing = _listing(question, query, right, wrong, config, draw)
             if listing is not None:
                 listings.append(listing)
         print(f"read {start + len(batch)} of {len(known)} questions", file=sys.stderr)
@@ -173,11 +176,11 @@ def _listing(
         return None
     answers = [(candidate(product.title, p), share) for p, share in zip(pieces, shares, strict=True) if share]
     rest = [candidate(product.title, p) for p, share in zip(pieces, shares, strict=True) if not share]
-    elsewhere = [candidate(other.title, piece) for other in others for piece in candidates(query, other)]
-    drawn = [
-        *draw.sample(rest, min(config.own_candidates, len(rest))),
-        *draw.sample(elsewhere, min(config.other_candidates, len(elsewhere))),
-    ]
+    own, foreign, looked_at = config.own_candidates, config.other_candidates, 1
+    if question.kind == "identify":
+        own, foreign, looked_at = foreign, own, _OTHERS_FOR_A_PRODUCT
+    elsewhere = [candidate(other.title, piece) for other in others[:looked_at] for piece in candidates(query, other)]
+    drawn = [*draw.sample(rest, min(own, len(rest))), *draw.sample(elsewhere, min(foreign, len(elsewhere)))]
     nothing = (candidate(product.title, NOTHING), 0.0 if answered else 1.0)
     texts, probabilities = zip(nothing, *answers, *((text, 0.0) for text in drawn), strict=True)
     return Listing(query.english, texts, probabilities)

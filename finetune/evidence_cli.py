@@ -1,4 +1,4 @@
-"""The command ``evidence``."""
+"""The commands ``evidence`` and ``evidence-mean``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from retrieval import console
 
 
-def add_parser(commands: Any) -> None:
-    """Register ``evidence``."""
+def add_parsers(commands: Any) -> None:
+    """Register ``evidence`` and ``evidence-mean``."""
     evidence = commands.add_parser("evidence", help="tune what tells the words that answer from those that don't")
     evidence.add_argument("--config", type=Path, required=True, metavar="FILE", help="TOML, see finetune/configs")
     evidence.add_argument("--index", type=Path, required=True, help="index folder")
@@ -25,6 +25,12 @@ def add_parser(commands: Any) -> None:
     evidence.add_argument("--max-steps", type=int, help="instead of the configuration's")
     evidence.add_argument("--json", action="store_true", help="print what run.json says")
     evidence.set_defaults(run=_tune)
+
+    mean = commands.add_parser("evidence-mean", help="write the mean of evidence rankers, as quick as one of them")
+    mean.add_argument("tuned", type=Path, nargs="+", metavar="FOLDER", help="what evidence wrote, two or more")
+    mean.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the ranker is written")
+    mean.add_argument("--json", action="store_true", help="print what run.json says")
+    mean.set_defaults(run=_average)
 
 
 def _tune(options: argparse.Namespace) -> None:
@@ -49,3 +55,13 @@ def _tune(options: argparse.Namespace) -> None:
         f"{learned} questions, loss {first} → {last}, {used['seconds']} s, peak {used['memory_peak_gib']} GiB, "
         f"written to {options.out}"
     )
+
+
+def _average(options: argparse.Namespace) -> None:
+    from finetune.averaging import average_rankers
+
+    run = average_rankers(options.tuned, options.out)
+    if options.json:
+        console.print_json(run)
+        return
+    print(f"The mean of {len(run['mean_of'])} evidence rankers, written to {options.out}")

@@ -23,7 +23,8 @@ class EvidenceConfig:
         warmup_steps: Steps of rising learning rate; below 1 a share of all steps.
         weight_decay: AdamW's.
         own_candidates: Pieces of the right product that answer less, beside each that answers.
-        other_candidates: Pieces of the first product that is found and not right.
+        other_candidates: Pieces of the first product that is found and not right. For questions which product it is
+            the two change places.
         max_tokens: Tokens of question and candidate that are read.
     """
 

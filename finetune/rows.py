@@ -40,6 +40,7 @@ from retrieval.prompt import (
 )
 from retrieval.query import Query
 from retrieval.question_file import Question, read_questions
+from retrieval.rereading import find
 from retrieval.schema import Product
 
 _LEAST_SHARED = 0.5
@@ -226,7 +227,7 @@ def _contexts(
     index: HybridIndex, ranker: EvidenceRanker, questions: Sequence[Question], config: RowsConfig
 ) -> tuple[list[Query], list[tuple[Shown, ...]]]:
     queries = [index.query(question.question) for question in questions]
-    found = index.search_queries(queries, config.products)
+    found = find(index, ranker, queries, config.products)
     asked = list(zip(queries, found, strict=True))
     contexts = choose_context(ranker, asked, config.words_per_product, config.fitting_share)
     return queries, [context.shown for context in contexts]

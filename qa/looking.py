@@ -14,6 +14,7 @@ from retrieval.context import choose_context
 from retrieval.errors import UsageError
 from retrieval.evidence import EvidenceRanker
 from retrieval.index import DEFAULT_K, HybridIndex
+from retrieval.rereading import find
 from retrieval.schema import Hit, Product
 
 
@@ -48,7 +49,7 @@ def look(
     queries = [index.query(question) for question in questions]
     named: list[tuple[Product, ...]]
     if product is None:
-        found = index.search_queries(queries, max(products, DEFAULT_K))
+        found = find(index, ranker, queries, max(products, DEFAULT_K))
         named = [lookalikes_named(query, hits) for query, hits in zip(queries, found, strict=True)]
         fit = [_meant_first(hits, meant)[:products] for hits, meant in zip(found, named, strict=True)]
     else:

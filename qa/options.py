@@ -11,7 +11,7 @@ from retrieval import console
 def add_ranking(parser: argparse.ArgumentParser) -> None:
     """Add what names learned parts of search and of ranking."""
     console.add_rerank(parser)
-    parser.add_argument("--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)")
+    console.add_evidence(parser)
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:

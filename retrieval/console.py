@@ -53,6 +53,11 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rerank", default="auto", help="none, or a file of weights (default: those that ship)")
 
 
+def add_evidence(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names an evidence ranker."""
+    parser.add_argument("--evidence", type=Path, metavar="FOLDER", help="evidence ranker (default: the one that ships)")
+
+
 def questions_of(options: argparse.Namespace) -> list[str]:
     """Return the question on the command line, or those of ``--batch``: plain lines or JSON lines, ``-`` for stdin.
 

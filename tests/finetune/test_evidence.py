@@ -63,6 +63,14 @@ def test_what_answers_is_set_among_what_does_not(index: HybridIndex) -> None:
     assert answered not in mine_listings(index, [WEIGHT, AUTHOR, ABSENT], TINY, leave_out=fold)
 
 
+def test_which_product_it_is_is_told_from_several_others(index: HybridIndex) -> None:
+    which = replace(WEIGHT, question="a light tent for two, which one?", kind="identify")
+    (listing,) = mine_listings(index, [which], replace(TINY, own_candidates=4))
+    foreign = {text.split(":")[0] for text in listing.texts if not text.startswith("Ridge Two Tent")}
+    assert len(foreign) > 1
+    assert len(listing.texts) == 2 + TINY.other_candidates + 4
+
+
 def test_questions_that_nothing_can_be_learned_from_are_an_error(index: HybridIndex) -> None:
     gone = [replace(WEIGHT, uids=("GONE",)), replace(AUTHOR, uids=("GONE",))]
     with pytest.raises(UsageError, match="None of 2 questions can be learned from"):
