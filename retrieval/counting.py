@@ -17,10 +17,12 @@ SPELT_OUT = (
 )
 _COUNT = re.compile(
     rf"(?:(?<![\w.,])\d[\d.,]*+|\b(?:{SPELT_OUT})\b(?:[ -](?:{SPELT_OUT})\b)*)"
-    r"[ -]?((?:[^\W\d][\w'\u2019]*[ -]?){1,3})",
+    r"((?:[ -]?(?:count|ct|packs?|pk|pcs|pieces?)\b)?)"
+    r"(?:-([^\W\d][\w'\u2019]*)| ?((?:[^\W\d][\w'\u2019]*[ -]?){1,3})|)",
     re.IGNORECASE,
 )
-"""A number, and up to three words after it."""
+"""A number, what counts pieces ("50-count"), and the word that a hyphen joins to them ("one-hat tricks"), or else up to
+three words after them."""
 _DIRECTLY = re.compile(r"(?<![\w.,/-])\d+(?:,\d+)*[ -]([^\W\d]\w*)")
 
 
@@ -32,7 +34,7 @@ def counted(question: str) -> str | None:
 
 def tells_count(text: str, of: str) -> bool:
     """Tell whether a text has a number before a term, with at most two words between them."""
-    return any(of in terms(after) for after in _COUNT.findall(text))
+    return any(of in terms(" ".join(after)) for after in _COUNT.findall(text))
 
 
 def count_of(thing: str, text: str) -> str | None:
