@@ -26,7 +26,7 @@ _MEAN = "mean"
 def average_rankers(tuned: Sequence[Path], out: Path) -> dict[str, Any]:
     """Write the mean of evidence rankers; the folder appears when it is whole.
 
-    Their heads should have begun equal: rankers of one ``seed``, tuned on other questions or for another time.
+    They begin as one, with the same ``seed``, and differ in the questions that they were tuned on, or for how long.
 
     Args:
         tuned: What ``tune_evidence_ranker`` wrote, two or more of one base.
@@ -36,7 +36,8 @@ def average_rankers(tuned: Sequence[Path], out: Path) -> dict[str, Any]:
         What its ``run.json`` says.
 
     Raises:
-        UsageError: ``out`` is there already, fewer than two are given, or they differ in base, seed or length of text.
+        UsageError: ``out`` is there already, fewer than two are given, or they differ in base, ``seed`` or
+            ``max_tokens``.
         ModelNotFound: One of them is no evidence ranker, or the base is nowhere to be had.
     """
     refuse_existing(out)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from finetune.averaging import average_rankers
 from finetune.evidence import mine_listings, tune_evidence_ranker
 from finetune.evidence_config import EvidenceConfig
 from finetune.mining import Fold
@@ -116,6 +118,37 @@ def test_what_cannot_be_used_is_refused(tuned: Path, sample_index: HybridIndex, 
     (torn / "run.json").write_text(json.dumps(run))
     with pytest.raises(EncoderMismatch, match="tuned on other weights"):
         CrossEncoderRanker(torn)
+
+
+@pytest.mark.models
+def test_the_mean_has_the_mean_of_the_weights(tuned: Path, sample_index: HybridIndex, tmp_path: Path) -> None:
+    shorter = tmp_path / "shorter"
+    tune_evidence_ranker(sample_index, [SAMPLE / "questions.jsonl"], shorter, replace(TINY, rank=2, max_steps=1))
+    run = average_rankers([tuned, shorter], tmp_path / "mean")
+    assert [each["config"]["max_steps"] for each in run["mean_of"]] == [2, 1]
+    mean, one, other = (
+        CrossEncoderRanker(folder)._load().state_dict() for folder in (tmp_path / "mean", tuned, shorter)
+    )
+    assert any(not one[name].equal(other[name]) for name in mean)
+    for name, weight in mean.items():
+        assert weight.allclose((one[name] + other[name]) / 2, atol=1e-6), name
+
+
+@pytest.mark.models
+def test_what_has_no_mean_is_refused(tuned: Path, tmp_path: Path) -> None:
+    stranger = tmp_path / "stranger"
+    shutil.copytree(tuned, stranger)
+    run = json.loads((tuned / "run.json").read_text())
+    run["config"]["seed"] = 1
+    (stranger / "run.json").write_text(json.dumps(run))
+    for few in ([tuned], [tuned, stranger]):
+        with pytest.raises(UsageError, match="two or more evidence rankers that were tuned from one base"):
+            average_rankers(few, tmp_path / "mean")
+    with pytest.raises(ModelNotFound, match="No evidence ranker at"):
+        average_rankers([tuned, tmp_path], tmp_path / "mean")
+    with pytest.raises(UsageError, match="is there already"):
+        average_rankers([tuned, tuned], tuned)
+    assert not (tmp_path / "mean").exists()
 
 
 @pytest.mark.parametrize(
