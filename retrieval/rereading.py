@@ -16,7 +16,7 @@ from retrieval.schema import Hit
 from retrieval.snippet import candidates
 
 MOST_READ = 4
-"""Hits that are read again. Development questions chose it and the next two."""
+"""Hits that are read again, at most. Development and other written questions chose it and the next two."""
 NEAR = 1.0
 """Hits whose score, by the reranker, is at most this much below the first one's are near it."""
 WEIGHT = 0.3
@@ -33,7 +33,7 @@ def find(index: HybridIndex, ranker: EvidenceRanker, queries: Sequence[Query], k
         k: Hits wanted for each.
 
     Returns:
-        For each question its hits, best first; the scores of those read again hold what they were read for.
+        For each question its hits, best first.
     """
     found = index.search_queries(queries, max(k, MOST_READ))
     if index.reranker is not None:
