@@ -33,8 +33,8 @@ class Hit:
     Attributes:
         product: The product.
         rank: Place in the fused ranking, from 1.
-        score: The reranker's score among the first fifty hits, where there is one, else the fused score; where near hits
-            were read again, with what that adds. A rank signal, comparable only with its like inside one search.
+        score: The reranker's score among the first fifty hits, where there is one, else the fused score; where near
+            hits were read again, with what that adds. A rank signal, comparable only with its like inside one search.
         dense_rank: Place in the dense ranking, from 1; None when it was not there.
         lexical_rank: Place in the lexical ranking, from 1; None when it was not there.
         cosine: Cosine between question and product, in [-1, 1]; None for a product that was not searched for.
