@@ -49,7 +49,7 @@ def test_vectors_and_scores_are_those_of_pytorch(request: pytest.FixtureRequest)
 @pytest.mark.models
 @pytest.mark.usefixtures("here", "in_float32")
 def test_scores_in_8_bits_are_near_those_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = ("It weighs 2 kg.", NOTHING, "The poles are made of aluminium.", "For two people, green.")
+    said = ("It weighs 2 kg.", "The poles are made of aluminium.", "For two people, green.")
     pairs = [("how heavy is it?", f"Tent: {text}") for text in said]
     exact = CrossEncoderRanker().score(pairs)
     monkeypatch.setattr("retrieval.evidence.cpu_gains_from_8_bits", lambda: True)
