@@ -13,9 +13,8 @@ from typing import Any
 
 from finetune.encoder import refuse_existing, settle_adapter, write_json
 from finetune.output import whole_or_nothing
-from retrieval.encoder import read_run
-from retrieval.errors import ModelNotFound, UsageError, nearest_path
-from retrieval.evidence import EVIDENCE_FORMAT, HEAD_WEIGHTS, untrained_ranker
+from retrieval.errors import UsageError
+from retrieval.evidence import EVIDENCE_FORMAT, HEAD_WEIGHTS, read_ranker_run, untrained_ranker
 from retrieval.machine import versions_of
 from retrieval.models import ADAPTER_CONFIG, ADAPTER_WEIGHTS, RUN_FILE, resolve_model
 
@@ -41,7 +40,7 @@ def average_rankers(tuned: Sequence[Path], out: Path) -> dict[str, Any]:
         ModelNotFound: One of them is no evidence ranker, or the base is nowhere to be had.
     """
     refuse_existing(out)
-    runs = [_run(folder) for folder in tuned]
+    runs = [read_ranker_run(folder) for folder in tuned]
     alike = [(run["base"], run["config"]["seed"], run["config"]["max_tokens"]) for run in runs]
     if len(runs) < 2 or any(other != alike[0] for other in alike):
         raise UsageError("Give two or more evidence rankers that were tuned from one base, seed and max_tokens.")
@@ -58,13 +57,6 @@ def average_rankers(tuned: Sequence[Path], out: Path) -> dict[str, Any]:
             "libraries": versions_of(LIBRARIES),
         }
         write_json(folder / RUN_FILE, run)
-    return run
-
-
-def _run(folder: Path) -> dict[str, Any]:
-    run = read_run(folder, EVIDENCE_FORMAT)
-    if run is None:
-        raise ModelNotFound(f"No evidence ranker at {folder}{nearest_path(folder)}.")
     return run
 
 

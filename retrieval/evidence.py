@@ -69,6 +69,18 @@ def shares_of_evidence(evidence: str, pieces: Sequence[str]) -> list[float]:
     return [share / (sum(kept) or 1.0) for share in kept]
 
 
+def read_ranker_run(folder: Path) -> dict[str, Any]:
+    """Read how an evidence ranker was tuned.
+
+    Raises:
+        ModelNotFound: There is none in this folder, or not a whole one.
+    """
+    run = read_run(folder, EVIDENCE_FORMAT)
+    if run is None:
+        raise ModelNotFound(f"No evidence ranker at {folder}{nearest_path(folder)}.")
+    return run
+
+
 def untrained_ranker(base: Path, max_tokens: int) -> CrossEncoder:
     """Return a cross-encoder with the weights of an encoder: the mean of its token vectors, and a linear score.
 
@@ -103,9 +115,7 @@ class CrossEncoderRanker:
             EncoderMismatch: The base is not the one that it was tuned on.
         """
         folder = folder or _SHIPPED
-        run = read_run(folder, EVIDENCE_FORMAT)
-        if run is None:
-            raise ModelNotFound(f"No evidence ranker at {folder}{nearest_path(folder)}.")
+        run = read_ranker_run(folder)
         self.folder = folder
         self._max_tokens: int = run["config"]["max_tokens"]
         self._base = resolve_model(run["base"]["id"])
